@@ -1,0 +1,93 @@
+"""A staff certificate says which keys are a person's: two certifiers of the directory vouch for it.
+
+Clients hand report keys to certified recipients only, so neither the server nor one administrator can add
+a reader.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from services.crypto import rules
+from services.crypto.age import HybridRecipient
+from services.crypto.canonical import b64u, members
+from services.crypto.directories import Directory
+from services.crypto.errors import FormatError, Refused
+from services.crypto.signatures import Signed, SigningKey, check_document, sign_document
+
+_MEMBERS = ("person", "recipient", "roles", "v", "valid_from", "valid_until", "verify_key")
+_MAX_ROLES = 32
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The keys of a person (UUID, lower case) and the roles they hold, from day to day, both inclusive."""
+
+    person: str
+    roles: tuple[str, ...]
+    recipient: HybridRecipient = field(repr=False)
+    verify_key: bytes
+    valid_from: date
+    valid_until: date
+
+    def to_json(self) -> dict[str, Any]:
+        """The body that certifiers sign."""
+        return {
+            "person": self.person,
+            "recipient": str(self.recipient),
+            "roles": list(self.roles),
+            "v": 1,
+            "valid_from": self.valid_from.isoformat(),
+            "valid_until": self.valid_until.isoformat(),
+            "verify_key": b64u(self.verify_key),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Certificate":
+        """Parse a body strictly, without trust in it. Error: FormatError."""
+        found = members(value, _MEMBERS)
+        rules.version(found["v"])
+        roles = [rules.code(role) for role in rules.items(found["roles"], _MAX_ROLES)]
+        if not roles or roles != sorted(set(roles)):
+            raise FormatError("roles are not sorted")
+        return cls(
+            person=_person(found["person"]),
+            roles=tuple(roles),
+            recipient=rules.recipient(found["recipient"]),
+            verify_key=rules.bytes32(found["verify_key"]),
+            valid_from=rules.day(found["valid_from"]),
+            valid_until=rules.day(found["valid_until"]),
+        )
+
+
+def make_certificate(cert: Certificate, keys: Sequence[SigningKey]) -> Signed:
+    """The certificate signed by the certifiers' keys. Error: FormatError for a malformed one."""
+    return sign_document("certificate", Certificate.from_json(cert.to_json()).to_json(), keys)
+
+
+def check_certificate(doc: Signed, directory: Directory, today: date) -> Certificate:
+    """The certificate, if two certifiers of `directory` signed it and it is valid `today`.
+
+    Errors: FormatError, BadSignature, Refused (also for a key that the directory gives to somebody else).
+    """
+    certifiers = frozenset(certifier.verify_key for certifier in directory.certifiers)
+    check_document("certificate", doc, certifiers, directory.certifier_threshold)
+    cert = Certificate.from_json(doc.body)
+    if not cert.valid_from <= today <= cert.valid_until:
+        raise Refused("the certificate is not valid on this day")
+    if {cert.recipient.key, cert.verify_key} & set(directory.keys):
+        raise Refused("one key in two places")
+    return cert
+
+
+def _person(value: Any) -> str:
+    person = rules.text(value, 36)
+    try:
+        canonical = str(UUID(person))
+    except ValueError:
+        raise FormatError("not a UUID") from None
+    if canonical != person:
+        raise FormatError("not a UUID")
+    return person

@@ -1,0 +1,208 @@
+"""Filing a report: sealed packages are checked without keys, plain reports are sealed in memory at once.
+
+Both end in the same transaction, and `201` leaves only after its commit: attachments were fsynced before it.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import anyio.to_thread
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.crypto import secretbox
+from services.crypto.canonical import b64u as b64
+from services.crypto.canonical import dumps, loads
+from services.crypto.errors import CryptoError
+from services.crypto.manifests import Manifest
+from services.crypto.packages import (
+    NewAttachment,
+    Package,
+    SealedGrant,
+    SealedPart,
+    SealedReport,
+    check_package,
+    seal_report,
+)
+from services.crypto.promises import make_promise
+from services.crypto.shares import SealedShare
+from services.intake import log, rules, store
+from services.intake.context import Context, InForce
+from services.intake.form import check_answers, check_fields, check_identity, load_form
+from services.intake.schemas import Filed, FiledPlain, PlainReport, SealedPackage
+from services.kit.clock import day_of
+from services.kit.i18n import N_
+from services.kit.problems import Conflict, FieldError, Invalid, TooLarge
+
+#: Parts up to this size lie in the database, larger ones in the blob store.
+INLINE = 64 << 10
+
+_NOT_A_PACKAGE = N_("The sealed package breaks a rule of the sealing format. Nothing was stored.")
+_OLD_DIRECTORY = N_(
+    "The package was sealed with a key directory that is no longer in force. Fetch it again and seal anew."
+)
+_KNOWN = N_("A report with these keys is stored already.")
+_FORM = N_("The form has changed. Load it again.")
+
+
+def lookup_mac(context: Context, lookup: bytes) -> bytes:
+    """What is stored of a receipt: useless without the pepper, which is not in the database."""
+    return secretbox.mac(context.pepper, b"adal/v1/lookup|", lookup)
+
+
+@contextlib.asynccontextmanager
+async def written(
+    context: Context, new: Sequence[tuple[str, str, int | None, bytes]]
+) -> AsyncIterator[list[store.NewPart]]:
+    """Write (role, author, n, data) to durable storage; blobs of a transaction that fails are deleted again."""
+    parts, blobs = [], []
+    try:
+        for role, author, n, data in new:
+            blob = await context.blobs.put_async(data) if len(data) > INLINE else None
+            if blob:
+                blobs.append(blob)
+            parts.append(
+                store.NewPart(role, author, n, len(data), store.sha256(data), None if blob else data, blob)
+            )
+        yield parts
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            for blob in blobs:
+                await context.blobs.delete_async(blob)
+        raise
+
+
+def _number_in_chain(role: str) -> int | None:
+    return {"narrative": 0, "identity": 1}.get(role)
+
+
+async def accept(conn: AsyncConnection, context: Context, package: Package, now: datetime) -> Filed:
+    """Store a checked package and promise its place in the log. Errors: Conflict when it is there already."""
+    manifest, day = package.manifest, day_of(now)
+    mac = lookup_mac(context, package.lookup)
+    if await store.rid_known(conn, manifest.rid, mac):
+        raise Conflict(_KNOWN)
+    record = log.new_record("manifest", day, rid=b64(manifest.rid), manifest=b64(manifest.digest))
+    fields: dict[str, Any] = dict(manifest.fields)
+    reference = store.new_reference()
+    report = {
+        **fields,
+        "reference": reference,
+        "rid": manifest.rid,
+        "lookup_mac": mac,
+        "filed_on": day,
+        "state": rules.RECEIVED,
+        "desk": package.grants[0].desk,
+        "mode": manifest.mode,
+        "dir_seq": manifest.dir_seq,
+        "manifest": dumps(manifest.to_json()),
+        "signature": package.signature,
+        "leaf": record.leaf,
+    }
+    grants = [(grant.desk, "desk", grant.data) for grant in package.grants]
+    shares = [(share.seat, share.data) for share in package.shares]
+    lines = [(part.role, "reporter", _number_in_chain(part.role), part.data) for part in package.parts]
+    async with written(context, lines) as parts:
+        await store.insert_report(conn, report, parts, grants, shares, record)
+    promise = make_promise(record.leaf, day, context.settings.log_origin, context.log_key)
+    context.door.pressure.filed.append(now)
+    return Filed(
+        reference=reference,
+        rid=manifest.rid,
+        day=day,
+        promise=promise.to_json(),
+        record=loads(record.record),
+        salt=record.salt,
+    )
+
+
+def as_package(body: SealedPackage) -> Package:
+    """The package in a request. Errors: Invalid."""
+    try:
+        manifest = Manifest.from_json(body.manifest)
+    except CryptoError:
+        raise Invalid(_NOT_A_PACKAGE, [FieldError("/manifest", _NOT_A_PACKAGE)]) from None
+    if [share.seat for share in body.shares] != [line.seat for line in manifest.shares]:
+        raise Invalid(_NOT_A_PACKAGE, [FieldError("/shares", _NOT_A_PACKAGE)])
+    if len(body.lookup) != 32 or len(body.signature) != 64:
+        raise Invalid(_NOT_A_PACKAGE, [FieldError("/lookup", _NOT_A_PACKAGE)])
+    return Package(
+        lookup=body.lookup,
+        manifest=manifest,
+        signature=body.signature,
+        parts=tuple(SealedPart(part.role, part.data) for part in body.parts),
+        grants=tuple(SealedGrant(grant.desk, grant.data) for grant in body.grants),
+        shares=tuple(
+            SealedShare(share.seat, share.data, line.commitment)
+            for share, line in zip(body.shares, manifest.shares, strict=True)
+        ),
+    )
+
+
+async def check_sealed(conn: AsyncConnection, context: Context, package: Package, now: datetime) -> InForce:
+    """The directory a package was sealed with, after every check that needs no key. Errors: Invalid, TooLarge."""
+    manifest = package.manifest
+    overlap = timedelta(hours=context.settings.directory_overlap_hours)
+    await context.directories.current(conn, now)  # nothing in force at all is another answer
+    in_force = await context.directories.for_package(conn, manifest.dir_seq, now, overlap)
+    if in_force is None:
+        raise Invalid(_OLD_DIRECTORY, [FieldError("/manifest/dir_seq", _OLD_DIRECTORY)])
+    try:
+        check_package(package, in_force.directory)
+    except CryptoError:
+        raise Invalid(_NOT_A_PACKAGE) from None
+    if manifest.form != load_form().version:
+        raise Invalid(_FORM, [FieldError("/manifest/form", _FORM)])
+    if manifest.mode != "sealed":
+        raise Invalid(_NOT_A_PACKAGE, [FieldError("/manifest/mode", _NOT_A_PACKAGE)])
+    refuse(check_fields(manifest.fields, day_of(now)), "/manifest/fields")
+    # Sealing adds a header, padding of at most an eighth and 16 bytes for each 64 KiB.
+    attached = sum(len(part.data) for part in package.parts if part.role == "attachment")
+    limit = context.settings.attachment_bytes * 9 // 8 + (64 << 10)
+    if attached > limit:
+        raise TooLarge()
+    return in_force
+
+
+def refuse(errors: Sequence[FieldError], prefix: str) -> None:
+    if errors:
+        raise Invalid(errors=[FieldError(prefix + error.pointer, error.message) for error in errors])
+
+
+def check_plain(context: Context, body: PlainReport, now: datetime) -> None:
+    """Everything that can be wrong with a plain report. Errors: Invalid, TooLarge."""
+    if body.form != load_form().version:
+        raise Invalid(_FORM, [FieldError("/form", _FORM)])
+    refuse(check_fields(body.fields.model_dump(), day_of(now)), "/fields")
+    refuse(check_answers(body.answers), "/answers")
+    if body.mode == "anonymous" and body.identity:
+        raise Invalid(errors=[FieldError("/identity", N_("An anonymous report carries no identity."))])
+    if body.mode != "anonymous" and not body.identity:
+        raise Invalid(errors=[FieldError("/identity", N_("Say who you are, or report anonymously."))])
+    if body.identity:
+        refuse(check_identity(body.identity), "/identity")
+    if sum(len(file.data) for file in body.attachments) > context.settings.attachment_bytes:
+        raise TooLarge()
+
+
+async def seal_plain(context: Context, in_force: InForce, body: PlainReport) -> SealedReport:
+    """Seal a plain report in a worker thread; the words and the secrets live no longer than this call."""
+
+    def work() -> SealedReport:
+        return seal_report(
+            answers={**body.answers, "mode": body.mode},
+            fields=body.fields.model_dump(),
+            identity=body.identity,
+            attachments=[NewAttachment(file.name, file.type, file.data) for file in body.attachments],
+            directory=in_force.directory,
+            desk_id=in_force.directory.desks[0].id,
+            form=body.form,
+            mode="plain",
+        )
+
+    return await anyio.to_thread.run_sync(work, limiter=context.stretching)
+
+
+def plain_answer(filed: Filed, report: SealedReport) -> FiledPlain:
+    return FiledPlain(**dict(filed), receipt=report.receipt, manifest=report.manifest.to_json())

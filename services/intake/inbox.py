@@ -1,0 +1,212 @@
+"""The inbox: who may open it, what it shows, and what a reporter adds to it.
+
+Script clients prove the receipt once by its lookup value and hold a short token; clients without script send the
+receipt itself, and the service derives the keys in memory for that one visit.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import anyio.to_thread
+from fastapi import Header, Request
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.crypto import age, secretbox
+from services.crypto.canonical import b64u, loads, unb64u
+from services.crypto.errors import CryptoError
+from services.crypto.receipts import ReceiptError, ReceiptKeys, derive, parse_receipt
+from services.intake import log, store
+from services.intake.context import Context
+from services.intake.filing import lookup_mac, written
+from services.intake.schemas import InboxView, Next, PartLine, StateLine, Stored
+from services.kit.clock import day_of
+from services.kit.i18n import N_
+from services.kit.problems import Conflict, FieldError, Invalid, NotFound, Problem, TooLarge, Unauthorised
+
+_NOT_SEALED = N_("This is not a sealed part of the expected kind. Nothing was stored.")
+_LENGTH = N_("A receipt code has 24 digits. Look at it again.")
+_CHECK = N_("A digit of the receipt code is wrong or two are swapped. Look at it again.")
+_PENDING = N_("Type the new receipt code back first.")
+_PLACE = N_("Another message was stored in the meantime. Load the inbox again and repeat.")
+
+
+class NoSuchReceipt(Problem):
+    """No report has this receipt. Unknown, replaced and mistyped codes are not told apart."""
+
+    status, slug, title = 404, "no-such-receipt", "No such receipt"
+    detail = N_("No report belongs to this receipt code. It may have been replaced by a new one.")
+
+
+@dataclass(frozen=True)
+class Visit:
+    """An open inbox: the report, and whether the code is a new one that was not typed back yet."""
+
+    report: Row[Any]
+    pending: bool
+    mac: bytes
+
+
+def _token_key(context: Context) -> bytes:
+    return secretbox.hkdf(context.service_key, "adal/v1/inbox-token")
+
+
+def issue_token(context: Context, visit: Visit, now: datetime) -> str:
+    """A token for this code, for half an hour. Nothing is stored: a visit leaves no trace."""
+    expires = int(now.timestamp()) + context.settings.inbox_seconds
+    claims = json.dumps([str(visit.report.id), b64u(visit.mac), expires]).encode()
+    return b64u(secretbox.seal(_token_key(context), claims))
+
+
+async def find(conn: AsyncConnection, context: Context, lookup: bytes, now: datetime) -> Visit:
+    """The report a lookup value opens. Errors: NoSuchReceipt."""
+    mac = lookup_mac(context, lookup)
+    report = await store.report_by_lookup(conn, mac)
+    if report is None:
+        context.door.pressure.unknown.append(now)
+        raise NoSuchReceipt()
+    return Visit(report, pending=report.lookup_mac != mac, mac=mac)
+
+
+async def from_token(
+    conn: AsyncConnection, context: Context, authorization: str | None, now: datetime
+) -> Visit:
+    """The visit a token stands for. Errors: Unauthorised, also when the code was replaced since."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthorised()
+    try:
+        report_id, mac_text, expires = json.loads(secretbox.open_box(_token_key(context), unb64u(token)))
+        mac = unb64u(mac_text, 32)
+    except (CryptoError, ValueError):
+        raise Unauthorised() from None
+    report = await store.report_by_id(conn, UUID(report_id))
+    if (
+        now.timestamp() >= expires
+        or report is None
+        or mac not in (report.lookup_mac, report.pending_lookup_mac)
+    ):
+        raise Unauthorised()
+    return Visit(report, pending=report.lookup_mac != mac, mac=mac)
+
+
+def confirmed(visit: Visit) -> Visit:
+    """The visit, if its code is in force. Errors: Conflict for a code that waits to be typed back."""
+    if visit.pending:
+        raise Conflict(_PENDING)
+    return visit
+
+
+def bearer(_request: Request, authorization: Annotated[str | None, Header()] = None) -> str | None:
+    """The Authorization header, as a dependency."""
+    return authorization
+
+
+async def stretched(context: Context, receipt: str) -> ReceiptKeys:
+    """The keys of a typed receipt, derived in a worker thread. Errors: Invalid for a code that cannot be one."""
+    try:
+        digits = parse_receipt(receipt)
+    except ReceiptError as exc:
+        message = _LENGTH if exc.reason == "length" else _CHECK
+        raise Invalid(message, [FieldError("/receipt", message)]) from None
+    return await anyio.to_thread.run_sync(derive, digits, limiter=context.stretching)
+
+
+def part_line(row: Row[Any]) -> PartLine:
+    return PartLine(
+        number=row.number,
+        role=row.role,
+        by=row.author,
+        n=row.n,
+        size=row.size,
+        sha256=row.sha256,
+        day=row.day,
+    )
+
+
+async def view(conn: AsyncConnection, visit: Visit) -> InboxView:
+    """What the inbox shows of a report, without opening anything."""
+    report = visit.report
+    lines = await store.parts_of(conn, report.id)
+    place = store.next_place(lines, "reporter")
+    return InboxView(
+        reference=report.reference,
+        rid=report.rid,
+        state=report.state,
+        states=[StateLine(state=row.state, day=row.day) for row in await store.states_of(conn, report.id)],
+        mode=report.mode,
+        filed_on=report.filed_on,
+        code_replaced_on=report.code_replaced_on,
+        code_pending=report.pending_lookup_mac is not None,
+        manifest=loads(report.manifest),
+        signature=report.signature,
+        leaf=report.leaf,
+        published=await log.is_published(conn, report.leaf),
+        parts=[part_line(row) for row in lines],
+        next=Next(n=place.n, prev=place.prev),
+    )
+
+
+async def sealed_bytes(context: Context, row: Row[Any] | None) -> bytes:
+    """The age file of a part. Errors: NotFound."""
+    if row is None:
+        raise NotFound()
+    if row.sealed is not None:
+        return bytes(row.sealed)
+    return await context.blobs.read_async(row.blob)
+
+
+def check_files(context: Context, part: bytes, attachments: Sequence[bytes], stanzas: int) -> None:
+    """A message and its attachments are age files with as many hybrid stanzas as they have readers.
+
+    Errors: Invalid, TooLarge.
+    """
+    if sum(map(len, attachments)) > context.settings.attachment_bytes * 9 // 8 or len(part) > 256 << 10:
+        raise TooLarge()
+    try:
+        for file in (part, *attachments):
+            age.check_part(file)
+            if len(age.stanza_types(file)) != stanzas:
+                raise Invalid(_NOT_SEALED, [FieldError("/part", _NOT_SEALED)])
+    except CryptoError:
+        raise Invalid(_NOT_SEALED, [FieldError("/part", _NOT_SEALED)]) from None
+
+
+@dataclass(frozen=True)
+class Files:
+    """One signed part with its attachments, all sealed."""
+
+    role: str
+    part: bytes
+    attachments: Sequence[bytes] = ()
+
+
+async def append(
+    conn: AsyncConnection,
+    context: Context,
+    report_id: UUID,
+    author: str,
+    now: datetime,
+    seal: Callable[[store.Place], Files],
+    expected: int | None = None,
+) -> Stored:
+    """Add what `seal` makes for the next place of its author's chain.
+
+    The report is locked first, so that two messages never take the same place. Errors: Conflict when `expected` is
+    not that place.
+    """
+    await store.lock_report(conn, report_id)
+    lines = await store.parts_of(conn, report_id)
+    place = store.next_place(lines, "reporter" if author == "reporter" else "desk")
+    if expected is not None and expected != place.n:
+        raise Conflict(_PLACE)
+    files = await anyio.to_thread.run_sync(seal, place)
+    new: list[tuple[str, str, int | None, bytes]] = [(files.role, author, place.n, files.part)]
+    new += [("attachment", author, None, data) for data in files.attachments]
+    async with written(context, new) as parts:
+        number = await store.add_parts(conn, report_id, day_of(now), parts)
+    return Stored(number=number, n=place.n, sha256=parts[0].sha256)

@@ -1,0 +1,292 @@
+"""Routes of the inbox: sealed (the client holds the keys) and plain (the service derives them for one visit)."""
+
+from functools import partial
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Depends, Request, Response
+
+from services.crypto.receipts import derive, new_receipt
+from services.intake import inbox, plain, store
+from services.intake.context import Context, InContext
+from services.intake.filing import lookup_mac, refuse
+from services.intake.form import check_identity
+from services.intake.inbox import Files, Visit, bearer, confirmed, find, from_token
+from services.intake.models import idempotency_keys
+from services.intake.routes import NO_STORE, AtDoor, Key, replayed
+from services.intake.schemas import (
+    InboxToken,
+    InboxView,
+    Lookup,
+    NewCode,
+    NewReceipt,
+    PlainFileRequest,
+    PlainIdentity,
+    PlainInbox,
+    PlainMessage,
+    ReceiptBody,
+    SealedMessage,
+    SealedPartBody,
+    Stored,
+)
+from services.kit import idempotency
+from services.kit.clock import day_of
+from services.kit.db import Connection
+from services.kit.i18n import N_
+from services.kit.problems import Conflict, FieldError, Invalid, NotFound, TooLarge, responses
+from services.kit.service import JsonRoute
+from services.kit.wire import Model
+
+
+def never_cached(response: Response) -> None:
+    """Nothing of an inbox stays in a cache."""
+    response.headers.update(NO_STORE)
+
+
+router = APIRouter(
+    prefix="/api/intake/v1/inbox", tags=["inbox"], route_class=JsonRoute, dependencies=[Depends(never_cached)]
+)
+Token = Annotated[str | None, Depends(bearer)]
+_NO_PENDING = N_(
+    "There is no new code to confirm, or the inbox changed in the meantime. Ask for a new code again."
+)
+_TAKEN = N_("This code cannot be used. Make another one.")
+
+
+@router.post("/sessions", status_code=201, responses=responses(403, 404, 422))
+async def open_inbox(
+    request: Request, conn: Connection, context: InContext, at_door: AtDoor, body: Lookup
+) -> InboxToken:
+    """Open the inbox with the lookup value of a receipt. The answer is a token for half an hour."""
+    now = request.app.state.clock()
+    await at_door.enter(conn, context)
+    visit = await find(conn, context, body.lookup, now)
+    return InboxToken(token=inbox.issue_token(context, visit, now), expires_in=context.settings.inbox_seconds)
+
+
+async def _visit(request: Request, conn: Connection, context: InContext, token: Token) -> Visit:
+    return confirmed(await from_token(conn, context, token, request.app.state.clock()))
+
+
+Visiting = Annotated[Visit, Depends(_visit, scope="function")]
+
+
+@router.get("", responses=responses(401, 409))
+async def read_inbox(conn: Connection, visit: Visiting) -> InboxView:
+    """State, parts and place of the next part. What was said is sealed; the client opens it."""
+    return await inbox.view(conn, visit)
+
+
+@router.get("/parts/{number}", response_class=Response, responses=responses(401, 404, 409))
+async def read_inbox_part(number: int, conn: Connection, context: InContext, visit: Visiting) -> Response:
+    """The age file of a part that the desk wrote."""
+    row = await store.part(conn, visit.report.id, number) if 0 <= number < 1 << 31 else None
+    if row is None or row.author == "reporter":
+        raise NotFound()
+    data = await inbox.sealed_bytes(context, row)
+    return Response(data, media_type="application/octet-stream", headers=NO_STORE)
+
+
+async def _once(request: Request, conn: Connection, key: Key, operation: str) -> bytes | None:
+    fingerprint = key.fingerprint(operation, await request.body())
+    return await idempotency.claim(conn, idempotency_keys, key, fingerprint, request.app.state.clock())
+
+
+async def _done(conn: Connection, key: Key, answer: Model) -> Response:
+    body = answer.model_dump_json().encode()
+    await idempotency.finish(conn, idempotency_keys, key, body)
+    return Response(body, 201, media_type="application/json", headers=NO_STORE)
+
+
+@router.post(
+    "/messages", status_code=201, response_model=Stored, responses=responses(400, 401, 409, 413, 422)
+)
+async def send_message(
+    request: Request, conn: Connection, context: InContext, visit: Visiting, key: Key, body: SealedMessage
+) -> Response:
+    """Add a sealed message, with sealed attachments."""
+    if (known := await _once(request, conn, key, f"messages/{visit.report.id}")) is not None:
+        return replayed(known)
+    inbox.check_files(context, body.part, body.attachments, stanzas=1)
+    return await _append(
+        request, conn, context, visit, key, Files("message", body.part, body.attachments), body.n
+    )
+
+
+@router.post(
+    "/identity", status_code=201, response_model=Stored, responses=responses(400, 401, 409, 413, 422)
+)
+async def add_identity(
+    request: Request, conn: Connection, context: InContext, visit: Visiting, key: Key, body: SealedPartBody
+) -> Response:
+    """Add who you are, sealed to the key that only the identity custodians can rebuild together."""
+    if (known := await _once(request, conn, key, f"identity/{visit.report.id}")) is not None:
+        return replayed(known)
+    inbox.check_files(context, body.part, [], stanzas=1)
+    return await _append(request, conn, context, visit, key, Files("identity", body.part), body.n)
+
+
+async def _append(
+    request: Request, conn: Connection, context: Context, visit: Visit, key: Key, files: Files, n: int | None
+) -> Response:
+    now = request.app.state.clock()
+    stored = await inbox.append(conn, context, visit.report.id, "reporter", now, lambda _place: files, n)
+    return await _done(conn, key, stored)
+
+
+@router.post("/code", status_code=202, response_class=Response, responses=responses(401, 409, 413, 422))
+async def offer_code(conn: Connection, context: InContext, visit: Visiting, body: NewCode) -> Response:
+    """Offer a new receipt code. The old one works until the new one is typed back."""
+    inbox.check_files(context, body.part, [], stanzas=1)
+    if len(body.lookup) != 32:
+        raise Invalid(errors=[FieldError("/lookup", _TAKEN)])
+    await store.lock_report(conn, visit.report.id)
+    place = store.next_place(await store.parts_of(conn, visit.report.id), "reporter")
+    if body.n is not None and body.n != place.n:
+        raise Conflict(_NO_PENDING)
+    await _offer(conn, context, visit, body.lookup, body.part, place.n)
+    return Response(status_code=202, headers=NO_STORE)
+
+
+async def _offer(
+    conn: Connection, context: Context, visit: Visit, lookup: bytes, part: bytes, n: int
+) -> None:
+    mac = lookup_mac(context, lookup)
+    other = await store.report_by_lookup(conn, mac)
+    if other is not None and (other.id != visit.report.id or other.lookup_mac == mac):
+        raise Invalid(_TAKEN, [FieldError("/lookup", _TAKEN)])
+    await store.set_pending_code(conn, visit.report.id, mac, part, n)
+
+
+@router.post("/code/confirm", status_code=204, response_class=Response, responses=responses(401, 409))
+async def confirm_code(request: Request, conn: Connection, context: InContext, token: Token) -> Response:
+    """Put the new code in force: the inbox was opened with it. The old code is dead from here on."""
+    now = request.app.state.clock()
+    await _confirm(request, conn, context, await from_token(conn, context, token, now))
+    return Response(status_code=204, headers=NO_STORE)
+
+
+async def _confirm(request: Request, conn: Connection, context: Context, visit: Visit) -> None:
+    report = await store.lock_report(conn, visit.report.id)
+    if not visit.pending or report.pending_lookup_mac != visit.mac:
+        raise Conflict(_NO_PENDING)
+    now, files = request.app.state.clock(), Files("reporter-keys", report.pending_part)
+    place = store.next_place(await store.parts_of(conn, report.id), "reporter")
+    if place.n != report.pending_n:
+        raise Conflict(_NO_PENDING)
+    await inbox.append(conn, context, report.id, "reporter", now, lambda _place: files)
+    await store.replace_code(conn, report.id, visit.mac, day_of(now))
+
+
+# --- plain mode
+
+
+async def _plain_visit(
+    request: Request, conn: Connection, context: Context, at_door: AtDoor, receipt: str
+) -> tuple[Visit, Any]:
+    await at_door.enter(conn, context)
+    keys = await inbox.stretched(context, receipt)
+    return await find(conn, context, keys.lookup, request.app.state.clock()), keys
+
+
+@router.post("/plain", responses=responses(403, 404, 409, 422))
+async def read_plain_inbox(
+    request: Request, conn: Connection, context: InContext, at_door: AtDoor, body: ReceiptBody
+) -> PlainInbox:
+    """Open the inbox with the receipt itself; the service opens the replies in memory for this answer."""
+    visit, keys = await _plain_visit(request, conn, context, at_door, body.receipt)
+    shown = await inbox.view(conn, confirmed(visit))
+    replies, refused = await plain.replies(conn, context, visit.report, keys)
+    numbers = {line.sha256: line.number for line in shown.parts if line.role == "attachment"}
+    messages = [plain.shown(reply, numbers) for reply in replies]
+    return PlainInbox(**dict(shown), messages=messages, refused=refused)
+
+
+@router.post(
+    "/plain/messages",
+    status_code=201,
+    response_model=Stored,
+    responses=responses(400, 403, 404, 409, 413, 422),
+)
+async def send_plain_message(
+    request: Request, conn: Connection, context: InContext, key: Key, at_door: AtDoor, body: PlainMessage
+) -> Response:
+    """Write to the desk in plain mode; sealed in memory at once."""
+    if (known := await _once(request, conn, key, "plain/messages")) is not None:
+        return replayed(known)
+    if sum(len(file.data) for file in body.attachments) > context.settings.attachment_bytes:
+        raise TooLarge()
+    visit, keys = await _plain_visit(request, conn, context, at_door, body.receipt)
+    now = request.app.state.clock()
+    sequence = (await context.directories.current(conn, now)).directory.sequence
+    report = confirmed(visit).report
+    seal = partial(plain.seal_message, report, keys, sequence, text=body.text, files=body.attachments)
+    return await _done(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
+
+
+@router.post(
+    "/plain/identity",
+    status_code=201,
+    response_model=Stored,
+    responses=responses(400, 403, 404, 409, 422),
+)
+async def add_plain_identity(
+    request: Request, conn: Connection, context: InContext, key: Key, at_door: AtDoor, body: PlainIdentity
+) -> Response:
+    """Say who you are, later, in plain mode; sealed in memory at once."""
+    if (known := await _once(request, conn, key, "plain/identity")) is not None:
+        return replayed(known)
+    refuse(check_identity(body.identity), "/identity")
+    visit, keys = await _plain_visit(request, conn, context, at_door, body.receipt)
+    now = request.app.state.clock()
+    sequence = (await context.directories.current(conn, now)).directory.sequence
+    report = confirmed(visit).report
+    seal = partial(plain.seal_identity, report, keys, sequence, identity=body.identity)
+    return await _done(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
+
+
+@router.post("/plain/files", response_class=Response, responses=responses(403, 404, 409, 422))
+async def read_plain_file(
+    request: Request, conn: Connection, context: InContext, at_door: AtDoor, body: PlainFileRequest
+) -> Response:
+    """An attachment of a reply, opened in memory. Always a download, never shown in place."""
+    visit, keys = await _plain_visit(request, conn, context, at_door, body.receipt)
+    row = await store.part(conn, confirmed(visit).report.id, body.number) if body.number < 1 << 31 else None
+    if row is None or row.author == "reporter" or row.role != "attachment":
+        raise NotFound()
+    file = await inbox.sealed_bytes(context, row)
+    replies, _ = await plain.replies(conn, context, visit.report, keys)
+    opened = await anyio.to_thread.run_sync(plain.open_file, file, replies, keys)
+    if opened is None:
+        raise NotFound()
+    headers = {**NO_STORE, "Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
+    return Response(opened[1], media_type="application/octet-stream", headers=headers)
+
+
+@router.post("/plain/code", status_code=201, responses=responses(403, 404, 409, 422))
+async def offer_plain_code(
+    request: Request, conn: Connection, context: InContext, at_door: AtDoor, body: ReceiptBody
+) -> NewReceipt:
+    """Ask for a new receipt code. The old one works until the new one is typed back."""
+    visit, keys = await _plain_visit(request, conn, context, at_door, body.receipt)
+    report, now = confirmed(visit).report, request.app.state.clock()
+    await store.lock_report(conn, report.id)
+    place = store.next_place(await store.parts_of(conn, report.id), "reporter")
+    sequence = (await context.directories.current(conn, now)).directory.sequence
+    receipt = new_receipt()
+    new = await anyio.to_thread.run_sync(derive, receipt, limiter=context.stretching)
+    part = await anyio.to_thread.run_sync(plain.seal_new_keys, report, keys, new, sequence, place)
+    await _offer(conn, context, visit, new.lookup, part, place.n)
+    return NewReceipt(receipt=receipt)
+
+
+@router.post(
+    "/plain/code/confirm", status_code=204, response_class=Response, responses=responses(403, 404, 409, 422)
+)
+async def confirm_plain_code(
+    request: Request, conn: Connection, context: InContext, at_door: AtDoor, body: ReceiptBody
+) -> Response:
+    """Type the new code back: from now on it is the code, and the old one is dead."""
+    visit, _ = await _plain_visit(request, conn, context, at_door, body.receipt)
+    await _confirm(request, conn, context, visit)
+    return Response(status_code=204, headers=NO_STORE)

@@ -1,0 +1,212 @@
+"""Tables of the intake service. What lies here in clear is exactly the list of `sealing.md` section 3.
+
+Ids are random; dates are days; there is no column for an address, a visit or an hour.
+"""
+
+import uuid
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from services.kit.db import metadata as make_metadata
+
+metadata = make_metadata("intake")
+
+
+def _id() -> Column[uuid.UUID]:
+    return Column("id", Uuid, primary_key=True, default=uuid.uuid4)
+
+
+def _report() -> Column[uuid.UUID]:
+    return Column("report_id", Uuid, ForeignKey("intake.reports.id"), nullable=False)
+
+
+reports = Table(
+    "reports",
+    metadata,
+    _id(),
+    Column("reference", Text, nullable=False, unique=True),
+    Column("rid", LargeBinary, nullable=False, unique=True),
+    Column("lookup_mac", LargeBinary, nullable=False, unique=True),
+    Column("pending_lookup_mac", LargeBinary, unique=True),
+    Column(
+        "pending_part", LargeBinary, comment="the reporter-keys part, added when the new code is typed back"
+    ),
+    Column("pending_n", Integer),
+    Column("code_replaced_on", Date),
+    Column("filed_on", Date, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("desk", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("dir_seq", Integer, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("sector", Text, nullable=False),
+    Column("region", Text, nullable=False),
+    Column("amount_band", Text, nullable=False),
+    Column("year", SmallInteger),
+    Column("channel", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("urgency", Text, nullable=False),
+    Column("manifest", LargeBinary, nullable=False, comment="canonical JSON, as signed"),
+    Column("signature", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False, comment="hash that the promise names"),
+    CheckConstraint("mode IN ('sealed', 'plain')", name="mode"),
+    Index("ix_reports_filed_on_id", "filed_on", "id"),
+)
+
+parts = Table(
+    "parts",
+    metadata,
+    _id(),
+    _report(),
+    Column("number", Integer, nullable=False, comment="order of arrival within the report, from 0"),
+    Column("role", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("n", Integer, comment="place in the author's chain; null for attachments"),
+    Column("day", Date, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, comment="the age file, when it is small"),
+    Column("blob", Text, comment="name in the blob store, when it is not"),
+    CheckConstraint("author IN ('reporter', 'desk', 'staff')", name="author"),
+    CheckConstraint("(sealed IS NULL) <> (blob IS NULL)", name="one_place"),
+    # Two parts cannot take the same place in a chain, whatever the timing; desk and staff share one chain.
+    Column("chain", Text, nullable=False, comment="reporter or desk; attachments hang on their message"),
+    CheckConstraint("chain IN ('reporter', 'desk')", name="chain"),
+    Index("uq_parts_report_number", "report_id", "number", unique=True),
+    Index("uq_parts_report_chain_n", "report_id", "chain", "n", unique=True),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    _id(),
+    _report(),
+    Column("holder", Text, nullable=False, comment="desk id, or person id of assigned staff"),
+    Column("role", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_grants_report_id_holder", "report_id", "holder"),
+)
+
+shares = Table(
+    "shares",
+    metadata,
+    _id(),
+    _report(),
+    Column("seat", SmallInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("uq_shares_report_seat", "report_id", "seat", unique=True),
+)
+
+states = Table(
+    "states",
+    metadata,
+    _id(),
+    _report(),
+    Column("place", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("person", Uuid, comment="who changed it; null for the filing itself"),
+    Index("uq_states_report_place", "report_id", "place", unique=True),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    _id(),
+    _report(),
+    Column("person", Uuid, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("assigned_by", Uuid, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("ended", Date),
+    Index("uq_assignments_report_person", "report_id", "person", unique=True),
+    Index("ix_assignments_person", "person"),
+)
+
+log_records = Table(
+    "log_records",
+    metadata,
+    _id(),
+    Column("day", Date, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False, unique=True),
+)
+
+log_entries = Table(
+    "log_entries",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False, unique=True),
+)
+
+log_tiles = Table(
+    "log_tiles",
+    metadata,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("width", SmallInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+log_checkpoints = Table(
+    "log_checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", Date, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+directories = Table(
+    "directories",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("document", JSONB, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("valid_until", DateTime(timezone=True), nullable=False),
+)
+
+spent_challenges = Table(
+    "spent_challenges",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("expires", DateTime(timezone=True), nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("key_hash", LargeBinary, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("answer", LargeBinary),
+    Column("expires", DateTime(timezone=True), nullable=False),
+    Index("ix_idempotency_keys_expires", "expires"),
+)
+
+job_runs = Table(
+    "job_runs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("started", DateTime(timezone=True), nullable=False),
+    Column("finished", DateTime(timezone=True)),
+    Column("done", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+)

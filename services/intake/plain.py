@@ -1,0 +1,175 @@
+"""Plain mode after filing: the service derives the reporter's keys from the code, in memory, for one visit.
+
+It sees the replies of that visit and what the reporter writes in it; never the report, whose key nobody here has.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.crypto.age import HybridRecipient
+from services.crypto.attachments import Envelope, envelopes, open_attachment, seal_attachment
+from services.crypto.canonical import b64u, loads
+from services.crypto.certificates import check_certificate
+from services.crypto.directories import Directory, check_directory
+from services.crypto.errors import BadSignature, CryptoError, Refused
+from services.crypto.payloads import Header, OpenedPayload, open_payload, seal_payload
+from services.crypto.receipts import ReceiptKeys
+from services.crypto.signatures import Signed
+from services.intake import store
+from services.intake.context import Context
+from services.intake.inbox import Files, sealed_bytes
+from services.intake.schemas import OpenedFile, OpenedMessage, PlainFile
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A message of the desk that was opened and whose author and place were checked."""
+
+    n: int
+    by: str
+    day: Any
+    text: str
+    envelopes: tuple[Envelope, ...]
+
+
+async def _directories(conn: AsyncConnection, context: Context) -> list[Directory]:
+    """All directories that ever were, for checking old signatures: each judged at the start of its own validity."""
+    found = []
+    for row in await store.last_directories(conn, 200):
+        document = Signed.from_json(row.document)
+        found.append(check_directory(document, context.directories.roots, row.valid_from))
+    return found
+
+
+async def replies(
+    conn: AsyncConnection, context: Context, report: Row[Any], keys: ReceiptKeys
+) -> tuple[list[Reply], int]:
+    """The desk's messages that can be opened and believed, and how many were refused."""
+    directories = await _directories(conn, context)
+    good, refused, prev = [], 0, bytes(32)
+    for row in await store.chain_files(conn, report.id, "desk"):
+        file = await sealed_bytes(context, row)
+        try:
+            opened = open_payload(file, keys.identity)
+            _check(opened, row, report.rid, prev, directories)
+            good.append(
+                Reply(
+                    row.n,
+                    row.author,
+                    row.day,
+                    str(opened.body["text"]),
+                    envelopes(opened.body["attachments"]),
+                )
+            )
+        except (CryptoError, KeyError):
+            refused += 1
+        prev = row.sha256
+    return good, refused
+
+
+def _check(
+    opened: OpenedPayload, row: Row[Any], rid: bytes, prev: bytes, directories: Sequence[Directory]
+) -> None:
+    """Errors: Refused or BadSignature unless the desk, or certified staff, signed this for this place."""
+    for key in _signers(opened, row, directories):
+        try:
+            opened.check(rid=rid, type="message", by=row.author, n=row.n, prev=prev, verify_key=key)
+        except BadSignature:
+            continue
+        return
+    raise Refused("not signed by the desk")
+
+
+def _signers(opened: OpenedPayload, row: Row[Any], directories: Sequence[Directory]) -> set[bytes]:
+    if row.author == "desk":
+        return {desk.verify_key for directory in directories for desk in directory.desks}
+    certificate = Signed.from_json(opened.body.get("certificate"))
+    for directory in directories:
+        try:
+            return {check_certificate(certificate, directory, row.day).verify_key}
+        except CryptoError:
+            continue
+    return set()
+
+
+def shown(reply: Reply, numbers: dict[bytes, int]) -> OpenedMessage:
+    """A reply as the API gives it; `numbers` maps the hash of an age file to its part number."""
+    return OpenedMessage(
+        n=reply.n,
+        by="desk" if reply.by == "desk" else "staff",
+        day=reply.day,
+        text=reply.text,
+        attachments=[
+            OpenedFile(number=numbers[e.file_sha256], name=e.safe_name, type=e.type, size=e.size)
+            for e in reply.envelopes
+            if e.file_sha256 in numbers
+        ],
+    )
+
+
+def report_recipient(report: Row[Any]) -> HybridRecipient:
+    return HybridRecipient.parse(loads(report.manifest)["report_recipient"])
+
+
+def identity_recipient(report: Row[Any]) -> HybridRecipient:
+    return HybridRecipient.parse(loads(report.manifest)["identity_recipient"])
+
+
+def _header(kind: str, report: Row[Any], dir_seq: int, place: store.Place) -> Header:
+    return Header(type=kind, by="reporter", rid=report.rid, dir_seq=dir_seq, n=place.n, prev=place.prev)
+
+
+def seal_message(
+    report: Row[Any],
+    keys: ReceiptKeys,
+    dir_seq: int,
+    place: store.Place,
+    text: str,
+    files: Sequence[PlainFile],
+) -> Files:
+    """A message of the reporter for this place of the chain."""
+    recipient = report_recipient(report)
+    sealed = [seal_attachment(file.data, recipient) for file in files]
+    lines = [
+        # Plain mode lists hashes of age files only: the service keeps no hash of the words it saw.
+        Envelope(i, file.name, file.type, len(file.data), None, store.sha256(data)).to_json()
+        for i, (file, data) in enumerate(zip(files, sealed, strict=True))
+    ]
+    body = {"text": text, "attachments": lines}
+    part = seal_payload(_header("message", report, dir_seq, place), body, keys.signing, [recipient])
+    return Files("message", part, sealed)
+
+
+def seal_identity(
+    report: Row[Any], keys: ReceiptKeys, dir_seq: int, place: store.Place, identity: dict[str, str]
+) -> Files:
+    """The reporter's identity, added later, to the key that only k custodians can rebuild."""
+    header = _header("identity", report, dir_seq, place)
+    return Files(
+        "identity", seal_payload(header, {"identity": identity}, keys.signing, [identity_recipient(report)])
+    )
+
+
+def seal_new_keys(
+    report: Row[Any], old: ReceiptKeys, new: ReceiptKeys, dir_seq: int, place: store.Place
+) -> bytes:
+    """The `reporter-keys` part that tells the desk the keys of a new code, signed with the old one."""
+    body = {
+        "reporter": {"recipient": str(new.identity.recipient), "verify_key": b64u(new.signing.verify_key)}
+    }
+    header = _header("reporter-keys", report, dir_seq, place)
+    return seal_payload(header, body, old.signing, [report_recipient(report)])
+
+
+def open_file(file: bytes, reply_list: Sequence[Reply], keys: ReceiptKeys) -> tuple[Envelope, bytes] | None:
+    """An attachment of a reply with its envelope, or None when no reply names it."""
+    digest = store.sha256(file)
+    for reply in reply_list:
+        for envelope in reply.envelopes:
+            if envelope.file_sha256 == digest:
+                return envelope, open_attachment(file, envelope, keys.identity)
+    return None

@@ -1,0 +1,165 @@
+"""Public routes: the key directory, the form, challenges, filing, and the log."""
+
+import hashlib
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from services.crypto import tlog
+from services.crypto.canonical import unb64u
+from services.crypto.errors import CryptoError
+from services.intake import filing, log
+from services.intake.context import InContext
+from services.intake.door import Knock, knock
+from services.intake.form import load_form
+from services.intake.models import idempotency_keys
+from services.intake.schemas import Filed, FiledPlain, PlainReport, SealedPackage
+from services.kit import idempotency
+from services.kit.db import Connection
+from services.kit.i18n import N_
+from services.kit.idempotency import IdempotencyKey, idempotency_key
+from services.kit.problems import NotFound, responses
+from services.kit.service import JsonRoute
+
+router = APIRouter(prefix="/api/intake/v1", route_class=JsonRoute)
+
+Key = Annotated[IdempotencyKey, Depends(idempotency_key)]
+AtDoor = Annotated[Knock, Depends(knock)]
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+class NotPublished(NotFound):
+    """A leaf that is not in the log yet, or never was."""
+
+    slug, title = "not-published", "Not published"
+    detail = N_("This leaf is not in the published log. A promise is kept within 48 hours.")
+
+
+def with_etag(request: Request, body: bytes, media_type: str) -> Response:
+    """A public document with a strong validator; 304 when the caller has it."""
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": etag, "Cache-Control": "public, max-age=60"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def replayed(body: bytes) -> Response:
+    """The stored answer to a request that came before."""
+    return Response(
+        body, 201, media_type="application/json", headers={**NO_STORE, "Idempotency-Replayed": "true"}
+    )
+
+
+@router.get("/key-directory", tags=["keys"], responses=responses(503))
+async def read_key_directory(request: Request, conn: Connection, context: InContext) -> Response:
+    """The signed key directory in force. Clients check it against their pinned roots before they use it."""
+    in_force = await context.directories.current(conn, request.app.state.clock())
+    return with_etag(request, json.dumps(in_force.document).encode(), "application/json")
+
+
+@router.get("/form", tags=["filing"])
+async def read_form(request: Request) -> Response:
+    """The reporting form: fields, lists and texts in Kazakh, Russian and English; which fields travel in clear."""
+    return with_etag(
+        request, json.dumps(load_form().public(), ensure_ascii=False).encode(), "application/json"
+    )
+
+
+@router.get("/challenge", tags=["filing"], responses={204: {"description": "No proof of work is asked now"}})
+async def read_challenge(request: Request, context: InContext) -> Response:
+    """A proof-of-work challenge (altcha v2), valid for 20 minutes and one use."""
+    made = context.door.challenge(request.app.state.clock())
+    return (
+        Response(status_code=204, headers=NO_STORE) if made is None else JSONResponse(made, headers=NO_STORE)
+    )
+
+
+@router.post(
+    "/reports",
+    tags=["filing"],
+    status_code=201,
+    response_model=FiledPlain,
+    responses=responses(400, 403, 409, 413, 422, 503),
+)
+async def file_plain_report(
+    request: Request, conn: Connection, context: InContext, key: Key, at_door: AtDoor, body: PlainReport
+) -> Response:
+    """File a report in plain mode: it is sealed in memory at once, and the receipt is shown once."""
+    now = request.app.state.clock()
+    fingerprint = key.fingerprint("reports", await request.body())
+    if (known := await idempotency.claim(conn, idempotency_keys, key, fingerprint, now)) is not None:
+        return replayed(known)
+    in_force = await context.directories.current(conn, now)
+    filing.check_plain(context, body, now)
+    await at_door.enter(conn, context)
+    report = await filing.seal_plain(context, in_force, body)
+    filed = await filing.accept(conn, context, report.package, now)
+    return await _created(conn, key, filing.plain_answer(filed, report))
+
+
+@router.post(
+    "/packages",
+    tags=["filing"],
+    status_code=201,
+    response_model=Filed,
+    responses=responses(400, 403, 409, 413, 422, 503),
+)
+async def file_sealed_package(
+    request: Request, conn: Connection, context: InContext, key: Key, at_door: AtDoor, body: SealedPackage
+) -> Response:
+    """File a report that the reporter's own client has sealed. The service cannot open it."""
+    now = request.app.state.clock()
+    fingerprint = key.fingerprint("packages", await request.body())
+    if (known := await idempotency.claim(conn, idempotency_keys, key, fingerprint, now)) is not None:
+        return replayed(known)
+    package = filing.as_package(body)
+    await filing.check_sealed(conn, context, package, now)
+    await at_door.enter(conn, context)
+    return await _created(conn, key, await filing.accept(conn, context, package, now))
+
+
+async def _created(conn: Connection, key: IdempotencyKey, answer: Filed) -> Response:
+    body = answer.model_dump_json().encode()
+    await idempotency.finish(conn, idempotency_keys, key, body)
+    return Response(body, 201, media_type="application/json", headers=NO_STORE)
+
+
+@router.get("/log/checkpoint", tags=["log"], response_class=PlainTextResponse, responses=responses(404))
+async def read_log_checkpoint(conn: Connection) -> Response:
+    """The newest checkpoint of the log, a C2SP signed note."""
+    newest = await log.newest(conn)
+    if newest is None:
+        raise NotPublished()
+    return PlainTextResponse(newest.note, headers={"Cache-Control": "no-cache"})
+
+
+@router.get("/log/tile/{path:path}", tags=["log"], responses=responses(404))
+async def read_log_tile(path: str, conn: Connection) -> Response:
+    """A tile of hashes or a bundle of entries (C2SP tlog-tiles). Tiles never change."""
+    try:
+        tile = tlog.parse_tile_path(f"tile/{path}")
+    except CryptoError:
+        raise NotFound() from None
+    found = await log.read_tile(conn, tile)
+    if found is None:
+        raise NotFound()
+    return Response(
+        found,
+        media_type="application/octet-stream",
+        headers={"Cache-Control": "public, max-age=31536000, immutable"},
+    )
+
+
+@router.get("/log/proofs/{leaf}", tags=["log"], response_class=PlainTextResponse, responses=responses(404))
+async def read_log_proof(leaf: str, conn: Connection) -> Response:
+    """The C2SP proof that the leaf of a promise is in the published log."""
+    try:
+        found = await log.proof(conn, unb64u(leaf, 32))
+    except CryptoError:
+        raise NotPublished() from None
+    if found is None:
+        raise NotPublished()
+    return PlainTextResponse(found, headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,272 @@
+"""Bodies of the intake API. Field names are those of `docs/sealing-format.md`."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from services.kit.wire import B64u, Base64, Model
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Receipt = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+
+
+class Fields(Model):
+    """The clear fields: coded values that routing, deadlines and statistics need, and nothing a person typed."""
+
+    amount_band: Code
+    category: Code
+    channel: Code
+    language: Literal["kk", "ru", "en"]
+    region: Code
+    sector: Code
+    urgency: Code
+    year: int | None = Field(ge=1991, le=2100)
+
+
+class PlainFile(Model):
+    """An attachment in plain mode."""
+
+    name: str = Field(min_length=1, max_length=255)
+    type: str = Field(max_length=127, pattern=r"^[\w.+-]+/[\w.+-]+$")
+    data: Base64
+
+
+class PlainReport(Model):
+    """A report in plain mode: the service sees it once, in memory, and seals it at once."""
+
+    form: str = Field(max_length=20)
+    mode: Literal["anonymous", "confidential", "open"]
+    fields: Fields
+    answers: dict[Code, Any] = Field(max_length=60)
+    identity: dict[Code, Annotated[str, StringConstraints(max_length=500)]] | None = Field(
+        None, max_length=20
+    )
+    attachments: list[PlainFile] = Field([], max_length=20)
+
+
+class PackagePart(Model):
+    role: Literal["narrative", "identity", "attachment"]
+    data: Base64
+
+
+class PackageGrant(Model):
+    desk: str = Field(max_length=64)
+    data: Base64
+
+
+class PackageShare(Model):
+    seat: int = Field(ge=1, le=255)
+    data: Base64
+
+
+class SealedPackage(Model):
+    """A report sealed by the reporter's own client (sealing format, section 7)."""
+
+    manifest: dict[str, Any]
+    signature: B64u
+    lookup: B64u
+    parts: list[PackagePart] = Field(min_length=2, max_length=22)
+    grants: list[PackageGrant] = Field(min_length=1, max_length=8)
+    shares: list[PackageShare] = Field(min_length=1, max_length=64)
+
+
+class Filed(Model):
+    """The answer to a filing; it leaves only when everything is on durable storage."""
+
+    reference: str = Field(examples=["7K3F-9Q2M-XT"])
+    rid: B64u
+    day: date
+    promise: dict[str, Any] = Field(description="signed promise of inclusion within 48 hours")
+    record: dict[str, Any] = Field(description="the log record that the promise is about")
+    salt: B64u
+
+
+class FiledPlain(Filed):
+    receipt: str = Field(description="24 digits; shown once, stored nowhere")
+    manifest: dict[str, Any]
+
+
+class Lookup(Model):
+    lookup: B64u
+
+
+class InboxToken(Model):
+    token: str
+    expires_in: int
+
+
+class StateLine(Model):
+    state: str
+    day: date
+
+
+class PartLine(Model):
+    number: int
+    role: str
+    by: Literal["reporter", "desk", "staff"]
+    n: int | None
+    size: int
+    sha256: B64u
+    day: date
+
+
+class Next(Model):
+    """Where the next part of a chain goes."""
+
+    n: int
+    prev: B64u
+
+
+class InboxView(Model):
+    reference: str
+    rid: B64u
+    state: str
+    states: list[StateLine]
+    mode: Literal["sealed", "plain"]
+    filed_on: date
+    code_replaced_on: date | None
+    code_pending: bool
+    manifest: dict[str, Any]
+    signature: B64u
+    leaf: B64u
+    published: bool
+    parts: list[PartLine]
+    next: Next
+
+
+class SealedMessage(Model):
+    """`n`, when given, is the place the client sealed the part for; another place is a conflict, not a gap."""
+
+    n: int | None = Field(None, ge=0)
+    part: Base64
+    attachments: list[Base64] = Field([], max_length=20)
+
+
+class SealedPartBody(Model):
+    n: int | None = Field(None, ge=0)
+    part: Base64
+
+
+class NewCode(Model):
+    n: int | None = Field(None, ge=0)
+    part: Base64
+    lookup: B64u
+
+
+class Stored(Model):
+    """Where a part was put."""
+
+    number: int
+    n: int
+    sha256: B64u
+
+
+class ReceiptBody(Model):
+    receipt: Receipt
+
+
+class PlainMessage(Model):
+    receipt: Receipt
+    text: Text
+    attachments: list[PlainFile] = Field([], max_length=20)
+
+
+class PlainIdentity(Model):
+    receipt: Receipt
+    identity: dict[Code, Annotated[str, StringConstraints(max_length=500)]] = Field(
+        min_length=1, max_length=20
+    )
+
+
+class PlainFileRequest(Model):
+    receipt: Receipt
+    number: int = Field(ge=0)
+
+
+class OpenedFile(Model):
+    number: int
+    name: str
+    type: str
+    size: int
+
+
+class OpenedMessage(Model):
+    n: int
+    by: Literal["desk", "staff"]
+    day: date
+    text: str
+    attachments: list[OpenedFile]
+
+
+class PlainInbox(InboxView):
+    messages: list[OpenedMessage]
+    refused: int = Field(
+        description="messages that are not by the desk, or were moved or changed, and are not shown"
+    )
+
+
+class NewReceipt(Model):
+    receipt: str
+
+
+class CaseSummary(Model):
+    id: UUID
+    reference: str
+    state: str
+    filed_on: date
+    mode: Literal["sealed", "plain"]
+    desk: str
+    fields: Fields
+    assignees: list[UUID]
+
+
+class CaseLine(CaseSummary):
+    parts: int
+
+
+class CasePage(Model):
+    items: list[CaseLine]
+    next: str | None
+
+
+class AssignmentLine(Model):
+    person: UUID
+    role: str
+    by: UUID
+    day: date
+    ended: date | None
+
+
+class Case(CaseSummary):
+    rid: B64u
+    manifest: dict[str, Any]
+    signature: B64u
+    parts: list[PartLine]
+    grant: Base64 | None
+    grant_holder: str | None
+    states: list[StateLine]
+    assignments: list[AssignmentLine]
+    code_replaced_on: date | None
+    next: Next
+    directory: dict[str, Any]
+
+
+class NewState(Model):
+    to: Literal["registered", "in_review", "closed"]
+
+
+class NewAssignee(Model):
+    role: Literal["investigator", "lead"]
+    grant: Base64
+
+
+class Assigned(Model):
+    person: UUID
+    day: date
+
+
+class DirectoryAccepted(Model):
+    sequence: int

@@ -1,0 +1,39 @@
+"""Settings of the intake service, environment prefix `ADAL_INTAKE_`."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from services.kit.settings import ServiceSettings, service_config
+
+
+class Settings(ServiceSettings):
+    """Secrets are files of 32 bytes as b64u text (`adal keys make`)."""
+
+    model_config = service_config("ADAL_INTAKE_")
+
+    roots: tuple[str, ...] = Field(description="b64u verify keys of the three roots")
+    pepper_file: Path = Field(description="keys the stored form of receipt codes; lives outside the database")
+    service_key_file: Path = Field(description="seals inbox tokens and signs challenges")
+    log_key_file: Path = Field(description="Ed25519 seed that signs promises and checkpoints")
+    log_origin: str = Field("localhost/adal/intake", description="name of the log")
+    blobs_folder: Path = Field(description="folder of sealed attachments")
+    challenge_cost: int = Field(
+        1000, ge=0, le=100_000, description="iterations for each try of the proof of work; 0 asks for none"
+    )
+    trusted_channels: dict[str, str] = Field(
+        {}, description="channel name -> b64u SHA-256 of its token; such a channel needs no proof of work"
+    )
+    inbox_seconds: int = Field(1800, ge=60, le=7200)
+    attachment_bytes: int = Field(16 << 20, description="all attachments inside one request, together")
+    directory_delay_hours: int = Field(
+        72,
+        ge=0,
+        description="a published directory takes effect after so long in production (not the first one)",
+    )
+    directory_overlap_hours: int = Field(
+        24, ge=0, description="packages made with the previous directory still pass"
+    )
+    argon2_at_once: int = Field(
+        2, ge=1, le=64, description="receipt stretchings at the same time, 19 MiB each"
+    )

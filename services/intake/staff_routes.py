@@ -1,0 +1,244 @@
+"""Routes of desk, lead and investigator. They move sealed bytes; opening happens on the caller's own machine."""
+
+import json
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from sqlalchemy import Row
+
+from services.crypto import age
+from services.crypto.canonical import b64u, loads
+from services.crypto.directories import check_directory
+from services.crypto.errors import CryptoError
+from services.crypto.signatures import Signed
+from services.intake import inbox, log, rules, store
+from services.intake.context import Context, InContext
+from services.intake.inbox import Files, part_line
+from services.intake.inbox_routes import never_cached
+from services.intake.routes import NO_STORE
+from services.intake.schemas import (
+    Assigned,
+    AssignmentLine,
+    Case,
+    CaseLine,
+    CasePage,
+    DirectoryAccepted,
+    Fields,
+    NewAssignee,
+    NewState,
+    Next,
+    SealedMessage,
+    StateLine,
+    Stored,
+)
+from services.kit.clock import day_of
+from services.kit.db import Connection
+from services.kit.i18n import N_
+from services.kit.pages import decode_cursor, encode_cursor
+from services.kit.problems import Conflict, FieldError, Invalid, NotFound, responses
+from services.kit.service import JsonRoute
+from services.kit.staff import Caller, Staff
+
+router = APIRouter(
+    prefix="/api/intake/v1/staff",
+    tags=["staff"],
+    route_class=JsonRoute,
+    dependencies=[Depends(never_cached)],
+    responses=responses(401, 403),
+)
+
+_NO_STEP = N_("A case in this state cannot go there.")
+_ASSIGNED = N_("This person has the case already.")
+_GRANT = N_("The grant is not an age file sealed to one certified key.")
+_DIRECTORY = N_("The directory is not signed by two roots, not the next one, or not valid.")
+_DELAY = N_("A new directory takes effect 72 hours after its publication at the earliest.")
+Code = Annotated[str | None, Query(max_length=64)]
+
+
+def _summary(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "reference": row.reference,
+        "state": row.state,
+        "filed_on": row.filed_on,
+        "mode": row.mode,
+        "desk": row.desk,
+        "fields": Fields(**{name: getattr(row, name) for name in Fields.model_fields}),
+        "assignees": row.assignees or [],
+    }
+
+
+@router.get("/cases")
+async def list_cases(
+    conn: Connection,
+    who: Staff,
+    state: Code = None,
+    category: Code = None,
+    region: Code = None,
+    sector: Code = None,
+    mode: Code = None,
+    assigned: Literal["me"] | None = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> CasePage:
+    """Cases, newest first. Desk and lead see all, an investigator those assigned to them."""
+    person = None if rules.sees_all(who.roles) and assigned is None else who.person
+    wanted = store.CaseFilter(state, category, region, sector, mode, person)
+    after = decode_cursor(cursor) if cursor else None
+    rows = await store.list_cases(conn, wanted, after, limit + 1)
+    more = encode_cursor(rows[limit - 1].filed_on, rows[limit - 1].id) if len(rows) > limit else None
+    return CasePage(items=[CaseLine(**_summary(row), parts=row.parts) for row in rows[:limit]], next=more)
+
+
+async def _case(conn: Connection, who: Staff, case_id: UUID) -> Row[Any]:
+    """The case, if this caller may see it; otherwise it does not exist."""
+    row = await store.case_for(conn, case_id, None if rules.sees_all(who.roles) else who.person)
+    if row is None:
+        raise NotFound()
+    return row
+
+
+ThisCase = Annotated[Any, Depends(_case, scope="function")]
+
+
+@router.get("/cases/{case_id}", responses=responses(404))
+async def read_case(conn: Connection, who: Staff, case: ThisCase) -> Case:
+    """One case with the caller's own grant, and the directory it was filed under."""
+    lines = await store.parts_of(conn, case.id)
+    grant = await store.grant_for(conn, case.id, _holders(who, case))
+    place = store.next_place(lines, "desk")
+    return Case(
+        **_summary(case),
+        rid=case.rid,
+        manifest=loads(case.manifest),
+        signature=case.signature,
+        parts=[part_line(row) for row in lines],
+        grant=grant.sealed if grant else None,
+        grant_holder=grant.holder if grant else None,
+        states=[StateLine(state=row.state, day=row.day) for row in await store.states_of(conn, case.id)],
+        assignments=[
+            AssignmentLine(person=row.person, role=row.role, by=row.assigned_by, day=row.day, ended=row.ended)
+            for row in await store.assignments_of(conn, case.id)
+        ],
+        code_replaced_on=case.code_replaced_on,
+        next=Next(n=place.n, prev=place.prev),
+        directory=await store.directory_document(conn, case.dir_seq),
+    )
+
+
+def _holders(who: Caller, case: Any) -> list[str]:
+    """Whose grants the caller may fetch: their own, and the desk's if they sit there."""
+    return [str(who.person), case.desk] if rules.sees_all(who.roles) else [str(who.person)]
+
+
+@router.get("/cases/{case_id}/parts/{number}", response_class=Response, responses=responses(404))
+async def read_case_part(
+    number: int, conn: Connection, context: InContext, _who: Staff, case: ThisCase
+) -> Response:
+    """The age file of a part. Identity parts too: only k custodians together can open them."""
+    row = await store.part(conn, case.id, number) if 0 <= number < 1 << 31 else None
+    data = await inbox.sealed_bytes(context, row)
+    return Response(data, media_type="application/octet-stream", headers=NO_STORE)
+
+
+@router.post("/cases/{case_id}/states", status_code=201, responses=responses(404, 409, 422))
+async def change_state(
+    request: Request, conn: Connection, who: Staff, case: ThisCase, body: NewState
+) -> StateLine:
+    """Move a case to its next state. The step is logged."""
+    locked, day = await store.lock_report(conn, case.id), day_of(request.app.state.clock())
+    if not rules.may_follow(locked.state, body.to):
+        raise Conflict(_NO_STEP)
+    await store.set_state(conn, case.id, body.to, day, who.person)
+    await store.add_record(conn, day, log.new_record("state", day, rid=b64u(case.rid), state=body.to))
+    return StateLine(state=body.to, day=day)
+
+
+@router.put("/cases/{case_id}/assignees/{person}", status_code=201, responses=responses(404, 409, 422))
+async def assign_case(
+    person: UUID, request: Request, conn: Connection, who: Staff, case: ThisCase, body: NewAssignee
+) -> Assigned:
+    """Assign a case: the caller has re-wrapped its key for the person's certified recipient."""
+    try:
+        age.check_part(body.grant)
+        if len(age.stanza_types(body.grant)) != 1 or len(body.grant) > 8192:
+            raise Invalid(_GRANT, [FieldError("/grant", _GRANT)])
+    except CryptoError:
+        raise Invalid(_GRANT, [FieldError("/grant", _GRANT)]) from None
+    day = day_of(request.app.state.clock())
+    if not await store.assign(conn, case.id, person, body.role, who.person, day, body.grant):
+        raise Conflict(_ASSIGNED)
+    record = log.new_record(
+        "grant", day, rid=b64u(case.rid), holder=str(person), grant=b64u(store.sha256(body.grant))
+    )
+    await store.add_record(conn, day, record)
+    return Assigned(person=person, day=day)
+
+
+@router.post("/cases/{case_id}/messages", status_code=201, responses=responses(404, 409, 413, 422))
+async def answer_case(
+    request: Request, conn: Connection, context: InContext, who: Staff, case: ThisCase, body: SealedMessage
+) -> Stored:
+    """A message to the reporter, sealed to the report's key and the reporter's. `n` makes a repeat a conflict."""
+    inbox.check_files(context, body.part, body.attachments, stanzas=2)
+    author = "desk" if rules.sees_all(who.roles) else "staff"
+    files = Files("message", body.part, body.attachments)
+    now = request.app.state.clock()
+    return await inbox.append(conn, context, case.id, author, now, lambda _place: files, body.n)
+
+
+@router.post("/key-directory", status_code=201, responses=responses(409, 422))
+async def publish_directory(
+    request: Request, conn: Connection, context: InContext, _who: Staff, body: dict[str, Any]
+) -> DirectoryAccepted:
+    """Publish the next key directory. Two of three roots have signed it; this route cannot make one valid."""
+    now = request.app.state.clock()
+    return DirectoryAccepted(sequence=await add_directory(conn, context, body, now))
+
+
+async def add_directory(conn: Connection, context: Context, document: dict[str, Any], now: Any) -> int:
+    """Check and store a directory; its sequence. Errors: Invalid, Conflict."""
+    newest = await store.last_directories(conn, 1)
+    last = None
+    try:
+        if newest:
+            last = check_directory(
+                Signed.from_json(newest[0].document), context.directories.roots, newest[0].valid_from
+            )
+        signed = Signed.from_json(json.loads(json.dumps(document)))
+        valid_from = check_directory(
+            signed, context.directories.roots, _start_of(document), last.sequence + 1 if last else 1, last
+        )
+    except (CryptoError, KeyError, TypeError, ValueError):
+        raise Invalid(_DIRECTORY, [FieldError("/body", _DIRECTORY)]) from None
+    if valid_from.environment != context.settings.environment:
+        raise Invalid(_DIRECTORY, [FieldError("/body/environment", _DIRECTORY)])
+    delay = timedelta(hours=context.settings.directory_delay_hours)
+    if last and not context.settings.development and valid_from.valid_from < now + delay:
+        raise Invalid(_DELAY, [FieldError("/body/valid_from", _DELAY)])
+    added = await store.add_directory(
+        conn,
+        valid_from.sequence,
+        signed.to_json(),
+        valid_from.digest,
+        valid_from.valid_from,
+        valid_from.valid_until,
+    )
+    if not added:
+        raise Conflict()
+    day = day_of(now)
+    await store.add_record(
+        conn,
+        day,
+        log.new_record("directory", day, sequence=valid_from.sequence, digest=b64u(valid_from.digest)),
+    )
+    context.directories.forget()
+    return valid_from.sequence
+
+
+def _start_of(document: dict[str, Any]) -> Any:
+    from services.crypto.rules import instant
+
+    return instant(document["body"]["valid_from"])

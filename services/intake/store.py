@@ -1,0 +1,446 @@
+"""All SQL of the intake service. Functions take a connection inside a transaction that the edge commits."""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.intake.models import (
+    assignments,
+    directories,
+    grants,
+    log_records,
+    parts,
+    reports,
+    shares,
+    spent_challenges,
+    states,
+)
+
+#: Without letters that look or sound alike when read over the phone.
+_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_reference() -> str:
+    """A random public name of a report, 10 characters: XXXX-XXXX-XX."""
+    text = "".join(secrets.choice(_ALPHABET) for _ in range(10))
+    return f"{text[:4]}-{text[4:8]}-{text[8:]}"
+
+
+@dataclass(frozen=True)
+class NewPart:
+    """A sealed part on its way into the store: small ones as `sealed`, large ones already written as `blob`."""
+
+    role: str
+    author: str
+    n: int | None
+    size: int
+    sha256: bytes
+    sealed: bytes | None
+    blob: str | None
+
+    @property
+    def chain(self) -> str:
+        return "reporter" if self.author == "reporter" else "desk"
+
+
+@dataclass(frozen=True)
+class NewRecord:
+    """A log record with its salt and leaf hash."""
+
+    record: bytes
+    salt: bytes
+    leaf: bytes
+
+
+@dataclass(frozen=True)
+class Place:
+    """The next free place of a chain: `n`, and the hash of the file before it."""
+
+    n: int
+    prev: bytes
+
+
+# --- directories
+
+
+async def last_directories(conn: AsyncConnection, count: int = 3) -> Sequence[Row[Any]]:
+    """The newest directories, newest first."""
+    rows = await conn.execute(select(directories).order_by(directories.c.sequence.desc()).limit(count))
+    return rows.all()
+
+
+async def directory_document(conn: AsyncConnection, sequence: int) -> dict[str, Any]:
+    document: dict[str, Any] = (
+        await conn.scalar(select(directories.c.document).where(directories.c.sequence == sequence)) or {}
+    )
+    return document
+
+
+async def add_directory(
+    conn: AsyncConnection,
+    sequence: int,
+    document: dict[str, Any],
+    digest: bytes,
+    valid_from: datetime,
+    valid_until: datetime,
+) -> bool:
+    """Store a checked directory; False when its sequence is taken."""
+    added = await conn.scalar(
+        pg_insert(directories)
+        .values(
+            sequence=sequence,
+            document=document,
+            digest=digest,
+            valid_from=valid_from,
+            valid_until=valid_until,
+        )
+        .on_conflict_do_nothing()
+        .returning(directories.c.sequence)
+    )
+    return added is not None
+
+
+# --- challenges
+
+
+async def spend_challenge(conn: AsyncConnection, digest: bytes, expires: datetime) -> bool:
+    """Take a solved challenge out of the world, in one atomic step; False when it was used already."""
+    taken = await conn.scalar(
+        pg_insert(spent_challenges)
+        .values(digest=digest, expires=expires)
+        .on_conflict_do_nothing()
+        .returning(spent_challenges.c.digest)
+    )
+    return taken is not None
+
+
+async def forget_challenges(conn: AsyncConnection, now: datetime) -> int:
+    """Forget challenges that have expired anyway; the number forgotten."""
+    result = await conn.execute(delete(spent_challenges).where(spent_challenges.c.expires < now))
+    return result.rowcount
+
+
+# --- filing
+
+
+async def insert_report(
+    conn: AsyncConnection,
+    report: dict[str, Any],
+    new_parts: Sequence[NewPart],
+    new_grants: Iterable[tuple[str, str, bytes]],
+    new_shares: Iterable[tuple[int, bytes]],
+    record: NewRecord,
+) -> uuid.UUID:
+    """Store a whole report. `new_grants` are (holder, role, sealed), `new_shares` (seat, sealed)."""
+    report_id, day = uuid.uuid4(), report["filed_on"]
+    await conn.execute(insert(reports).values(id=report_id, **report))
+    await _insert_parts(conn, report_id, 0, day, new_parts)
+    await conn.execute(
+        insert(grants),
+        [
+            {
+                "id": uuid.uuid4(),
+                "report_id": report_id,
+                "holder": holder,
+                "role": role,
+                "day": day,
+                "sealed": sealed,
+            }
+            for holder, role, sealed in new_grants
+        ],
+    )
+    await conn.execute(
+        insert(shares),
+        [
+            {"id": uuid.uuid4(), "report_id": report_id, "seat": seat, "sealed": sealed}
+            for seat, sealed in new_shares
+        ],
+    )
+    await conn.execute(
+        insert(states).values(id=uuid.uuid4(), report_id=report_id, place=0, state=report["state"], day=day)
+    )
+    await add_record(conn, day, record)
+    return report_id
+
+
+async def rid_known(conn: AsyncConnection, rid: bytes, lookup_mac: bytes) -> bool:
+    """Whether a report with this rid or this receipt is stored already."""
+    return bool(
+        await conn.scalar(
+            select(
+                exists().where(
+                    or_(
+                        reports.c.rid == rid,
+                        reports.c.lookup_mac == lookup_mac,
+                        reports.c.pending_lookup_mac == lookup_mac,
+                    )
+                )
+            )
+        )
+    )
+
+
+async def _insert_parts(
+    conn: AsyncConnection, report_id: uuid.UUID, first: int, day: date, new_parts: Sequence[NewPart]
+) -> None:
+    await conn.execute(
+        insert(parts),
+        [
+            {
+                "id": uuid.uuid4(),
+                "report_id": report_id,
+                "number": first + i,
+                "role": part.role,
+                "author": part.author,
+                "chain": part.chain,
+                "n": part.n,
+                "day": day,
+                "size": part.size,
+                "sha256": part.sha256,
+                "sealed": part.sealed,
+                "blob": part.blob,
+            }
+            for i, part in enumerate(new_parts)
+        ],
+    )
+
+
+async def add_record(conn: AsyncConnection, day: date, record: NewRecord) -> None:
+    """Put a record in line for the next publication of the log."""
+    await conn.execute(
+        insert(log_records).values(
+            id=uuid.uuid4(), day=day, record=record.record, salt=record.salt, leaf=record.leaf
+        )
+    )
+
+
+# --- one report
+
+
+async def report_by_lookup(conn: AsyncConnection, lookup_mac: bytes) -> Row[Any] | None:
+    """The report whose present or pending receipt this is."""
+    rows = await conn.execute(
+        select(reports).where(
+            or_(reports.c.lookup_mac == lookup_mac, reports.c.pending_lookup_mac == lookup_mac)
+        )
+    )
+    return rows.one_or_none()
+
+
+async def report_by_id(conn: AsyncConnection, report_id: uuid.UUID) -> Row[Any] | None:
+    return (await conn.execute(select(reports).where(reports.c.id == report_id))).one_or_none()
+
+
+async def lock_report(conn: AsyncConnection, report_id: uuid.UUID) -> Row[Any]:
+    """The report, locked against other writers until the end of the transaction."""
+    return (await conn.execute(select(reports).where(reports.c.id == report_id).with_for_update())).one()
+
+
+async def parts_of(conn: AsyncConnection, report_id: uuid.UUID) -> Sequence[Row[Any]]:
+    """All parts of a report in order of arrival, without their bytes."""
+    columns = [c for c in parts.c if c.name not in {"sealed", "blob"}]
+    rows = await conn.execute(select(*columns).where(parts.c.report_id == report_id).order_by(parts.c.number))
+    return rows.all()
+
+
+async def part(conn: AsyncConnection, report_id: uuid.UUID, number: int) -> Row[Any] | None:
+    rows = await conn.execute(select(parts).where(parts.c.report_id == report_id, parts.c.number == number))
+    return rows.one_or_none()
+
+
+async def chain_files(conn: AsyncConnection, report_id: uuid.UUID, chain: str) -> Sequence[Row[Any]]:
+    """The signed parts of one chain in order, with their bytes."""
+    rows = await conn.execute(
+        select(parts)
+        .where(parts.c.report_id == report_id, parts.c.chain == chain, parts.c.n.is_not(None))
+        .order_by(parts.c.n)
+    )
+    return rows.all()
+
+
+def next_place(lines: Iterable[Any], chain: str) -> Place:
+    """The next free place of a chain, from the rows of `parts_of`."""
+    last = max(
+        (line for line in lines if line.chain == chain and line.n is not None),
+        key=lambda r: r.n,
+        default=None,
+    )
+    return Place(0, bytes(32)) if last is None else Place(last.n + 1, last.sha256)
+
+
+async def add_parts(
+    conn: AsyncConnection, report_id: uuid.UUID, day: date, new_parts: Sequence[NewPart]
+) -> int:
+    """Append parts to a locked report; the number of the first."""
+    first: int = (
+        await conn.scalar(select(func.max(parts.c.number)).where(parts.c.report_id == report_id)) or 0
+    ) + 1
+    await _insert_parts(conn, report_id, first, day, new_parts)
+    return first
+
+
+async def states_of(conn: AsyncConnection, report_id: uuid.UUID) -> Sequence[Row[Any, Any]]:
+    rows = await conn.execute(
+        select(states.c.state, states.c.day).where(states.c.report_id == report_id).order_by(states.c.place)
+    )
+    return rows.all()
+
+
+async def set_state(
+    conn: AsyncConnection, report_id: uuid.UUID, state: str, day: date, person: uuid.UUID
+) -> None:
+    """Move a locked report to a state and keep the step in its history."""
+    place = await conn.scalar(select(func.count()).select_from(states).where(states.c.report_id == report_id))
+    await conn.execute(
+        insert(states).values(
+            id=uuid.uuid4(), report_id=report_id, place=place, state=state, day=day, person=person
+        )
+    )
+    await conn.execute(update(reports).where(reports.c.id == report_id).values(state=state))
+
+
+async def set_pending_code(
+    conn: AsyncConnection, report_id: uuid.UUID, lookup_mac: bytes, sealed: bytes, n: int
+) -> None:
+    """Keep a new code until it is typed back; an earlier one that never was is forgotten."""
+    await conn.execute(
+        update(reports)
+        .where(reports.c.id == report_id)
+        .values(pending_lookup_mac=lookup_mac, pending_part=sealed, pending_n=n)
+    )
+
+
+async def drop_pending_code(conn: AsyncConnection, report_id: uuid.UUID) -> None:
+    await conn.execute(
+        update(reports)
+        .where(reports.c.id == report_id)
+        .values(pending_lookup_mac=None, pending_part=None, pending_n=None)
+    )
+
+
+async def replace_code(conn: AsyncConnection, report_id: uuid.UUID, lookup_mac: bytes, day: date) -> None:
+    """The pending code becomes the code; the old one is gone."""
+    await drop_pending_code(conn, report_id)
+    await conn.execute(
+        update(reports).where(reports.c.id == report_id).values(lookup_mac=lookup_mac, code_replaced_on=day)
+    )
+
+
+# --- staff
+
+
+@dataclass(frozen=True)
+class CaseFilter:
+    """What a list of cases is narrowed by; None means any."""
+
+    state: str | None = None
+    category: str | None = None
+    region: str | None = None
+    sector: str | None = None
+    mode: str | None = None
+    person: uuid.UUID | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found = [
+            reports.c[name] == value
+            for name in ("state", "category", "region", "sector", "mode")
+            if (value := getattr(self, name)) is not None
+        ]
+        return [*found, assigned_to(self.person)] if self.person else found
+
+
+def assigned_to(person: uuid.UUID) -> ColumnElement[bool]:
+    """The report of the outer query is assigned to a person at present."""
+    return exists().where(
+        assignments.c.report_id == reports.c.id, assignments.c.person == person, assignments.c.ended.is_(None)
+    )
+
+
+async def list_cases(
+    conn: AsyncConnection, wanted: CaseFilter, after: tuple[date, uuid.UUID] | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Cases newest first, with the number of their parts and their present assignees."""
+    conditions = wanted.conditions()
+    if after is not None:
+        conditions.append(tuple_(reports.c.filed_on, reports.c.id) < after)
+    count = select(func.count()).where(parts.c.report_id == reports.c.id).scalar_subquery()
+    query = (
+        select(reports, count.label("parts"), _assignees().label("assignees"))
+        .where(and_(True, *conditions))
+        .order_by(reports.c.filed_on.desc(), reports.c.id.desc())
+        .limit(limit)
+    )
+    return (await conn.execute(query)).all()
+
+
+def _assignees() -> ColumnElement[Any]:
+    return (
+        select(func.array_agg(assignments.c.person))
+        .where(assignments.c.report_id == reports.c.id, assignments.c.ended.is_(None))
+        .scalar_subquery()
+    )
+
+
+async def case_for(conn: AsyncConnection, report_id: uuid.UUID, person: uuid.UUID | None) -> Row[Any] | None:
+    """A report with its assignees; with `person`, only when it is assigned to them."""
+    query = select(reports, _assignees().label("assignees")).where(reports.c.id == report_id)
+    if person is not None:
+        query = query.where(assigned_to(person))
+    return (await conn.execute(query)).one_or_none()
+
+
+async def grant_for(conn: AsyncConnection, report_id: uuid.UUID, holders: Sequence[str]) -> Row[Any] | None:
+    """The first grant that one of the holders has, in the order given."""
+    rows = (
+        await conn.execute(
+            select(grants).where(grants.c.report_id == report_id, grants.c.holder.in_(holders))
+        )
+    ).all()
+    return min(rows, key=lambda row: holders.index(row.holder), default=None)
+
+
+async def assignments_of(conn: AsyncConnection, report_id: uuid.UUID) -> Sequence[Row[Any]]:
+    rows = await conn.execute(
+        select(assignments)
+        .where(assignments.c.report_id == report_id)
+        .order_by(assignments.c.day, assignments.c.id)
+    )
+    return rows.all()
+
+
+async def assign(
+    conn: AsyncConnection,
+    report_id: uuid.UUID,
+    person: uuid.UUID,
+    role: str,
+    by: uuid.UUID,
+    day: date,
+    sealed: bytes,
+) -> bool:
+    """Give a person the case and their grant; False when they have it already."""
+    added = await conn.scalar(
+        pg_insert(assignments)
+        .values(id=uuid.uuid4(), report_id=report_id, person=person, role=role, assigned_by=by, day=day)
+        .on_conflict_do_nothing()
+        .returning(assignments.c.id)
+    )
+    if added is None:
+        return False
+    await conn.execute(
+        insert(grants).values(
+            id=uuid.uuid4(), report_id=report_id, holder=str(person), role=role, day=day, sealed=sealed
+        )
+    )
+    return True
+
+
+def sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()

@@ -1,0 +1,46 @@
+"""Engines, sessions and naming: one login per service, one transaction per request, commit before the reply."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+#: PostgreSQL names constraints by itself, and differently from Alembic; fixed names keep migrations stable.
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def metadata(schema: str) -> MetaData:
+    """The metadata of one service: its own schema, fixed constraint names."""
+    return MetaData(schema=schema, naming_convention=NAMING)
+
+
+def make_engine(url: str, pool_size: int = 10) -> AsyncEngine:
+    """An engine that shows no bound values in errors and waits for a free connection instead of refusing."""
+    return create_async_engine(
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        pool_pre_ping=False,
+        connect_args={"application_name": "adal", "prepare_threshold": 3},
+    )
+
+
+async def connection(request: Request) -> AsyncIterator[AsyncConnection]:
+    """One transaction around a request."""
+    engine: AsyncEngine = request.app.state.engine
+    async with engine.begin() as conn:
+        yield conn
+
+
+#: `scope="function"` commits before the reply leaves: a 201 whose commit failed would be a lost report.
+Connection = Annotated[AsyncConnection, Depends(connection, scope="function")]

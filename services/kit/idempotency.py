@@ -1,0 +1,93 @@
+"""`Idempotency-Key`: a repeated request gets the same answer, and the store of answers is of no use to a thief.
+
+The answer (it may hold a receipt code) is sealed under a key derived from the caller's own random key, of which only
+a hash is kept, for 24 hours. The fingerprint of the request is keyed in the same way, so that a short text cannot be
+guessed from it.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import Header
+from sqlalchemy import Table, delete, select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.crypto import secretbox
+from services.kit.i18n import N_
+from services.kit.problems import Invalid, Malformed
+
+KEEP = timedelta(hours=24)
+_FORM = re.compile(r"[A-Za-z0-9_-]{22,64}")
+_MISSING = N_(
+    "Send an Idempotency-Key header of 22 to 64 letters, digits, - or _, made at random for this request."
+)
+_REUSED = N_("This Idempotency-Key was used for another request. Make a new one.")
+
+
+@dataclass(frozen=True)
+class IdempotencyKey:
+    """The caller's key for one request."""
+
+    secret: bytes
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(b"adal/v1/idempotency|" + self.secret).digest()
+
+    def fingerprint(self, operation: str, body: bytes) -> bytes:
+        """A keyed hash of what was asked."""
+        key = secretbox.hkdf(self.secret, "adal/v1/idempotency/fingerprint")
+        return secretbox.mac(key, operation.encode(), b"|", body)
+
+    def box_key(self) -> bytes:
+        return secretbox.hkdf(self.secret, "adal/v1/idempotency/answer")
+
+
+def idempotency_key(value: Annotated[str | None, Header(alias="Idempotency-Key")] = None) -> IdempotencyKey:
+    """The header as a dependency. Errors: Malformed when missing or too weak."""
+    if value is None or not _FORM.fullmatch(value):
+        raise Malformed(_MISSING)
+    return IdempotencyKey(value.encode())
+
+
+async def claim(
+    conn: AsyncConnection, table: Table, key: IdempotencyKey, fingerprint: bytes, now: datetime
+) -> bytes | None:
+    """Take the key for this transaction, or return the answer it already has.
+
+    A second request with the same key waits here until the first one has committed or failed.
+    Errors: Invalid when the key was used for something else.
+    """
+    # Whole hours: the exact minute of a filing is nobody's business.
+    expires = (now + KEEP).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    fresh = await conn.scalar(
+        pg_insert(table)
+        .values(key_hash=key.digest, fingerprint=fingerprint, expires=expires)
+        .on_conflict_do_nothing()
+        .returning(table.c.key_hash)
+    )
+    if fresh is not None:
+        return None
+    row = (await conn.execute(select(table).where(table.c.key_hash == key.digest))).one()
+    if not secretbox.equal(row.fingerprint, fingerprint):
+        raise Invalid(_REUSED)
+    return secretbox.open_box(key.box_key(), row.answer, key.digest)
+
+
+async def finish(conn: AsyncConnection, table: Table, key: IdempotencyKey, answer: bytes) -> None:
+    """Keep the answer, in the same transaction as what it tells of."""
+    sealed = secretbox.seal(key.box_key(), answer, key.digest)
+    await conn.execute(update(table).where(table.c.key_hash == key.digest).values(answer=sealed))
+
+
+async def forget(conn: AsyncConnection, table: Table, now: datetime) -> int:
+    """Drop answers older than their 24 hours; the number dropped."""
+    result = await conn.execute(delete(table).where(table.c.expires <= now))
+    return result.rowcount
+
+
+__all__ = ["IdempotencyKey", "claim", "finish", "forget", "idempotency_key"]

@@ -1,0 +1,102 @@
+"""What the four services have in common: engine, problem documents, health, bounded JSON, job schedule."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pydantic_core
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.routing import APIRoute
+
+from services.kit import health, logs, problems
+from services.kit.clock import utc_now
+from services.kit.db import make_engine
+from services.kit.jobs import Job, schedule
+from services.kit.settings import ServiceSettings
+
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+Startup = Callable[[FastAPI], Awaitable[None]]
+
+
+class BoundedRequest(Request):
+    """A request whose JSON is parsed by jiter: at most 200 levels, no NaN, no lone surrogates, no recursion."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_bounded_json"):
+            try:
+                self._bounded_json = pydantic_core.from_json(await self.body(), allow_inf_nan=False)
+            except ValueError:
+                raise json.JSONDecodeError("not JSON", "", 0) from None
+        return self._bounded_json
+
+
+class JsonRoute(APIRoute):
+    """Routes of every service: bounded JSON in, operation id = function name."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            return await handler(BoundedRequest(request.scope, request.receive))
+
+        return bounded
+
+
+def operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def head_of(service: str) -> str:
+    """The migration revision this code was written for."""
+    return (MIGRATIONS / service / ".head").read_text().strip()
+
+
+def build_app(
+    name: str,
+    *,
+    title: str,
+    description: str,
+    settings: ServiceSettings,
+    routers: Sequence[APIRouter],
+    jobs: Sequence[Job] = (),
+    startup: Startup | None = None,
+    max_body_size: int = 1 << 20,
+) -> FastAPI:
+    """Wire one service. `app.state` gets `engine`, `settings`, `clock`, `schema`, `head`, and what `startup` adds.
+
+    Jobs run in the process on their schedule; an advisory lock keeps two processes apart.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        logs.configure()
+        async with AsyncExitStack() as stack:
+            app.state.engine = make_engine(settings.database_url, settings.pool_size)
+            stack.push_async_callback(app.state.engine.dispose)
+            if startup is not None:
+                await startup(app)
+            await stack.enter_async_context(schedule(app.state, jobs))
+            yield
+
+    app = FastAPI(
+        title=title,
+        description=description,
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"/api/{name}/v1/openapi.json",
+        generate_unique_id_function=operation_id,
+        max_body_size=max_body_size,
+        responses={422: {"model": problems.ProblemDocument, "description": "Invalid input"}},
+    )
+    app.state.settings, app.state.clock = settings, utc_now
+    app.state.schema, app.state.head = name, head_of(name)
+    problems.install(app)
+    app.include_router(health.router)
+    for router in routers:
+        app.include_router(router)
+    return app

@@ -1,0 +1,55 @@
+"""Settings of a service: environment variables `ADAL_<SERVICE>_...`, secrets as files.
+
+A secret is given by the name of a file, never by its value, so that it does not stand in a process list or an
+environment dump. A file that still holds the placeholder stops the start.
+"""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PLACEHOLDER = b"changeme"
+
+
+class SettingsError(RuntimeError):
+    """A setting is missing or unusable. The text names the setting, never its value."""
+
+
+def read_secret(path: Path, name: str) -> bytes:
+    """The bytes of a secret file, without surrounding white space.
+
+    Errors: SettingsError when the file is missing, empty or still the placeholder.
+    """
+    try:
+        secret = path.read_bytes().strip()
+    except OSError:
+        raise SettingsError(f"the secret file of {name} cannot be read") from None
+    if not secret or secret.lower().startswith(PLACEHOLDER):
+        raise SettingsError(f"the secret file of {name} is empty or still a placeholder")
+    return secret
+
+
+class ServiceSettings(BaseSettings):
+    """What every service needs. Sub-classes set their own `env_prefix`."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    environment: str = Field("production", pattern="^(development|production)$")
+    database_url: str = Field(description="postgresql+psycopg:// URL of the service's own login", repr=False)
+    pool_size: int = Field(10, ge=1, le=200)
+    token_keys: tuple[str, ...] = Field(
+        (), description="b64u verify keys whose access tokens are accepted; empty refuses all staff"
+    )
+
+    @property
+    def development(self) -> bool:
+        return self.environment == "development"
+
+
+def service_config(prefix: str) -> SettingsConfigDict:
+    """The pydantic-settings configuration of one service, for example `service_config("ADAL_INTAKE_")`."""
+    return SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, env_prefix=prefix)
+
+
+__all__ = ["ServiceSettings", "SettingsError", "read_secret", "service_config"]

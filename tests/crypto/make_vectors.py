@@ -1,0 +1,197 @@
+"""Writes Adal's own vectors: `python -m tests.crypto.make_vectors`, from the root of the repository.
+
+Keys come from labels; only what sealing itself draws (age file keys, report and identity keys, shares) differs from
+run to run. Shapes: `vectors/adal/README.md`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from services.crypto import canonical
+from services.crypto.attachments import Envelope, seal_attachment
+from services.crypto.canonical import b64, b64u
+from services.crypto.manifests import rid_of
+from services.crypto.padding import LEAST, padded, padme
+from services.crypto.payloads import ZERO32, Header, seal_payload
+from services.crypto.promises import entry
+from services.crypto.receipts import damm, derive, format_receipt
+from tests.crypto import builders, forge, forge_documents
+from tests.crypto.builders import ANSWERS, FIELDS, NAMED, NOW, RECEIPT, TODAY, identity, reporter, sealed, signer, world
+
+FOLDER = Path(__file__).parent / "vectors" / "adal"
+SIZES = [0, 1, 2, 3, 7, 8, 9, 10, 33, 100, 1000, 4095, 4096, 4097, 4352, 4353, 65535, 65536, 65537, 10**6, 2**24 + 1]
+VALUES: list[Any] = [
+    None, True, False, 0, -1, 2**53 - 1, -(2**53 - 1), "", "a\"b\\c/d", "\u0000\b\t\n\u000b\f\r\u001f\u007f",
+    "Ақша жемқорлық", "é vs e\u0301", "\U0001f512", "\u2028\u2029", [], {}, [[], {}, [1, [2, [3]]]],
+    {"b": 1, "a": 2, "aa": 3, "": 4, "B": 5}, {"\ue000": 1, "\U00010000": 2}, {"\u20ac": "Euro", "\r": "CR", "1": "One"},
+    {"nested": {"z": [True, None], "a": {"k": "v"}}},
+]  # fmt: skip
+FORGIVEN = [
+    format_receipt(RECEIPT),
+    "-".join(format_receipt(RECEIPT).split()),
+    f"\t{RECEIPT[:12]}\u00a0{RECEIPT[12:]}\r\n",
+    "\u2013".join(format_receipt(RECEIPT).split()),
+    "\u2212".join(format_receipt(RECEIPT).split()),
+    "\u200b\ufeff" + RECEIPT + "\u200f\u2060",
+    "\u3000".join(format_receipt(RECEIPT).split()),
+    "".join(chr(0xFF10 + int(digit)) for digit in RECEIPT),
+    "".join(chr(0x1D7D8 + int(digit)) for digit in RECEIPT),
+    "\uff0d".join(format_receipt(RECEIPT).split()),
+    "\u00ad".join(RECEIPT),
+]
+NO_RECEIPTS = [
+    ("", "length"), (RECEIPT[:-1], "length"), (RECEIPT + "0", "length"), (RECEIPT[:-1] + "x", "length"),
+    (RECEIPT.replace("1", "\u0661"), "length"), (RECEIPT[:4] + "_" + RECEIPT[4:], "length"), (" " * 300 + RECEIPT, "length"),
+    (RECEIPT[:-1] + "0", "check"), ("2" + RECEIPT[1:], "check"), (RECEIPT[1] + RECEIPT[0] + RECEIPT[2:], "check"),
+]  # fmt: skip
+
+
+def canonical_vector() -> Any:
+    """`canonical.json`."""
+    accept = [{"value": value, "text": canonical.dumps(value).decode()} for value in VALUES]
+    flaws = [flaw for flaw in forge.sealed_flaws() if flaw.kind == "canonical"]
+    return {"accept": accept, "refuse": [{**flaw.input, "why": flaw.why} for flaw in flaws]}
+
+
+def padding_vector() -> Any:
+    """`padding.json`."""
+    return {
+        "padme": [[size, padme(size)] for size in SIZES],
+        "padded_4096": [[size, padded(size, LEAST)] for size in SIZES],
+    }
+
+
+def rid_vector() -> Any:
+    """`rid.json`."""
+    keys = [identity(label) for label in ("a", "b", "c")]
+    return [
+        {"identity": str(key), "recipient": str(key.recipient), "rid": b64u(rid_of(key.recipient))} for key in keys
+    ]
+
+
+def receipt_vector() -> Any:
+    """`receipt.json`."""
+    receipts = (RECEIPT, "000000000000000000000000", "9" * 23 + str(damm("9" * 23)))
+    return {
+        "derive": [_derived(receipt) for receipt in receipts],
+        "parse": [{"input": text, "receipt": RECEIPT} for text in FORGIVEN],
+        "refuse": [{"input": text, "reason": reason} for text, reason in NO_RECEIPTS],
+    }
+
+
+def _derived(receipt: str) -> Any:
+    keys = derive(receipt)
+    return {
+        "receipt": receipt, "lookup": b64u(keys.lookup), "recipient": str(keys.identity.recipient),
+        "verify_key": b64u(keys.signing.verify_key),
+    }  # fmt: skip
+
+
+def signatures_vector() -> Any:
+    """`signatures.json`."""
+    bodies: list[tuple[str, Any]] = [
+        ("payload", forge.document()["body"]), ("manifest", {"v": 1}), ("promise", {"day": "2026-11-24"}),
+        ("directory", {}), ("certificate", {"roles": ["desk"], "person": builders.PERSON}), ("access-token", {"exp": 1}),
+    ]  # fmt: skip
+    key = signer("vector")
+    return [
+        {
+            "seed": b64u(key.seed), "verify_key": b64u(key.verify_key), "type": type_, "body": body,
+            "sig": b64u(key.sign(type_, body)),
+        }
+        for type_, body in bodies
+    ]  # fmt: skip
+
+
+def package_vector() -> Any:
+    """`package.json`."""
+    report = sealed()
+    return {
+        **forge.trust(),
+        "desk": {"id": "central", "identity": str(world().desk), "seed": b64u(world().desk_signing.seed)},
+        "seats": [{"seat": i, "identity": str(seat)} for i, seat in enumerate(world().seats, start=1)],
+        "receipt": RECEIPT,
+        "package": report.to_json(),
+        "expected": {
+            "rid": b64u(report.rid),
+            "mode": "sealed",
+            "form": report.manifest.form,
+            "answers": ANSWERS,
+            "fields": FIELDS,
+            "identity": NAMED,
+            "attachments": [
+                {"name": item.name, "type": item.type, "data": b64(item.data)} for item in builders.ATTACHMENTS
+            ],
+            "reporter": {
+                "recipient": str(reporter().identity.recipient),
+                "verify_key": b64u(reporter().signing.verify_key),
+            },
+        },
+    }
+
+
+def reply_vector() -> Any:
+    """`reply.json`: a desk message with one attachment."""
+    report, rid = builders.report_key(sealed()), sealed().rid
+    data = b"%PDF-1.7 invented"
+    file = seal_attachment(data, reporter().identity.recipient)
+    envelope = Envelope.of(0, "answer.pdf", "application/pdf", data, file)
+    body = {"attachments": [envelope.to_json()], "text": "Рахмет. Қосымша сұрақ: қай күні болды?"}
+    header = Header("message", "desk", rid, 1, 0, ZERO32)
+    made = seal_payload(header, body, world().desk_signing, [report.recipient, reporter().identity.recipient])
+    return {
+        "receipt": RECEIPT, "report_identity": str(report), "rid": b64u(rid),
+        "verify_key": b64u(world().desk_signing.verify_key), "file": b64(made), "header": header.to_json(),
+        "body": body, "attachments": [{"file": b64(file), "data": b64(data)}],
+    }  # fmt: skip
+
+
+def certificate_vector() -> Any:
+    """`certificate.json`."""
+    document = builders.certificate()
+    return {**forge.certified(document), "expected": document.body}
+
+
+def promise_vector() -> Any:
+    """`promise.json`."""
+    vector, random = forge.promise(), builders.seed("random")
+    leaf = canonical.unb64u(vector["promise"]["body"]["leaf"])
+    return {**vector, "leaf": b64u(leaf), "random": b64u(random), "entry": b64u(entry(random, leaf))}
+
+
+def negative_vector() -> Any:
+    """`negative.json`."""
+    flaws = [*forge.sealed_flaws(), *forge_documents.document_flaws()]
+    return [
+        {"kind": flaw.kind, "input": flaw.input, "why": flaw.why, "python_error": flaw.error} for flaw in flaws
+    ]
+
+
+# Those whose content is the same in every run; a test compares the files with a fresh one.
+STEADY = {
+    "canonical": canonical_vector,
+    "padding": padding_vector,
+    "rid": rid_vector,
+    "receipt": receipt_vector,
+    "signatures": signatures_vector,
+    "certificate": certificate_vector,
+    "promise": promise_vector,
+}
+RANDOM = {"package": package_vector, "reply": reply_vector, "negative": negative_vector}
+
+
+def text(value: Any) -> str:
+    """The text of a vector file: ASCII, so that editors and Git leave odd characters alone."""
+    return json.dumps(value, indent=1, sort_keys=True) + "\n"
+
+
+def main() -> None:
+    """Write every file."""
+    assert NOW.date() == TODAY
+    for name, make in {**STEADY, **RANDOM}.items():
+        (FOLDER / f"{name}.json").write_text(text(make()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
