@@ -252,11 +252,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m services.dev", description="Adal in one process")
     parser.add_argument("--port", type=int, default=8424)
     parser.add_argument("--var", type=Path, default=Path("var"))
+    parser.add_argument("--demo", action="store_true", help="add invented staff and reports")
     arguments = parser.parse_args()
     logs.configure()
-    with one_start_at_a_time(arguments.var), prepared(arguments.var) as folder:
-        with asyncio.Runner(loop_factory=_loop) as runner:
-            ok = runner.run(run(arguments.port, folder))
+    with (
+        one_start_at_a_time(arguments.var),
+        prepared(arguments.var) as folder,
+        asyncio.Runner(loop_factory=_loop) as runner,
+    ):
+        ok = runner.run(run(arguments.port, folder))
     sys.exit(0 if ok else 1)
 
 

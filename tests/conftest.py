@@ -40,7 +40,7 @@ class Database:
                 "WHERE schemaname = ANY(%s) AND NOT tablename = ANY(%s)",
                 [list(first_run.SERVICES), list(SEEDED)],
             ).fetchall()
-            conn.execute("TRUNCATE " + ", ".join(name for (name,) in rows))  # type: ignore[call-overload]
+            conn.execute("TRUNCATE " + ", ".join(name for (name,) in rows))
 
 
 @pytest.fixture(scope="session")

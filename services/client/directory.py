@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from services.client.errors import understood
 from services.client.http import Http
 from services.client.memory import Memory
+from services.crypto import rules
 from services.crypto.directories import Directory, Log, check_directory
 from services.crypto.errors import Refused
 from services.crypto.notes import VerifierKey
@@ -51,7 +52,7 @@ class Directories:
             signed = Signed.from_json(document)
             if signed.digest != digest:
                 raise Refused("the report was sealed under another directory")
-            start = datetime.fromisoformat(signed.body["valid_from"])
+            start = rules.instant(signed.body["valid_from"])
             return check_directory(signed, self._roots, start)
 
 

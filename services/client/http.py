@@ -220,5 +220,7 @@ def _problem(response: httpx2.Response, body: bytes) -> Problem:
 def _field_errors(value: Any) -> tuple[tuple[str, str], ...]:
     lines = value if isinstance(value, list) else []
     return tuple(
-        (str(line.get("pointer", "")), str(line.get("detail", ""))) for line in lines if isinstance(line, dict)
+        (str(line.get("pointer", "")), str(line.get("detail", "")))
+        for line in lines
+        if isinstance(line, dict)
     )

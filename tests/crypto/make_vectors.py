@@ -21,6 +21,7 @@ from tests.crypto.builders import ANSWERS, FIELDS, NAMED, NOW, RECEIPT, TODAY, i
 
 FOLDER = Path(__file__).parent / "vectors" / "adal"
 SIZES = [0, 1, 2, 3, 7, 8, 9, 10, 33, 100, 1000, 4095, 4096, 4097, 4352, 4353, 65535, 65536, 65537, 10**6, 2**24 + 1]
+LONG = 400
 VALUES: list[Any] = [
     None, True, False, 0, -1, 2**53 - 1, -(2**53 - 1), "", "a\"b\\c/d", "\u0000\b\t\n\u000b\f\r\u001f\u007f",
     "Ақша жемқорлық", "é vs e\u0301", "\U0001f512", "\u2028\u2029", [], {}, [[], {}, [1, [2, [3]]]],
@@ -163,9 +164,23 @@ def promise_vector() -> Any:
 def negative_vector() -> Any:
     """`negative.json`."""
     flaws = [*forge.sealed_flaws(), *forge_documents.document_flaws()]
-    return [
-        {"kind": flaw.kind, "input": flaw.input, "why": flaw.why, "python_error": flaw.error} for flaw in flaws
+    strings: dict[str, str] = {}
+    cases = [
+        {"kind": flaw.kind, "input": _shorten(flaw.input, strings), "why": flaw.why, "python_error": flaw.error}
+        for flaw in flaws
     ]
+    return {"strings": {name: long for long, name in strings.items()}, "cases": cases}
+
+
+def _shorten(value: Any, strings: dict[str, str]) -> Any:
+    """`value` with long strings, mostly keys and files that many cases share, replaced by `@number`."""
+    if isinstance(value, dict):
+        return {name: _shorten(member, strings) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_shorten(item, strings) for item in value]
+    if isinstance(value, str) and len(value) > LONG:
+        return strings.setdefault(value, f"@{len(strings)}")
+    return value
 
 
 # Those whose content is the same in every run; a test compares the files with a fresh one.

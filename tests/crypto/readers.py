@@ -153,3 +153,12 @@ READERS: dict[str, Callable[[Json], None]] = {
     "certificate": _certificate,
     "promise": _promise,
 }
+
+
+def whole(value: Any, strings: dict[str, str]) -> Any:
+    """A negative vector's input with `@number` replaced by the long strings of its file."""
+    if isinstance(value, dict):
+        return {name: whole(member, strings) for name, member in value.items()}
+    if isinstance(value, list):
+        return [whole(item, strings) for item in value]
+    return strings.get(value, value) if isinstance(value, str) else value

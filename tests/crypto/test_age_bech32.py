@@ -85,6 +85,15 @@ def test_up_to_three_wrong_letters_are_always_noticed(data: bytes, draw: st.Data
         bech32.decode("".join(letters))
 
 
+def test_a_foreign_letter_that_would_balance_the_checksum_is_refused() -> None:
+    # "b" is code 98 = 3 * 32 + 2: fed to the checksum it acts like a 2 here and a 3 on the letter before.
+    texts = (bech32.encode("age", bytes([value])) for value in range(256))
+    text = next(text for text in texts if text[-1] == LETTERS[2])
+    before = LETTERS[LETTERS.index(text[-2]) ^ 3]
+    with pytest.raises(FormatError, match="alphabet"):
+        bech32.decode(text[:-2] + before + "b")
+
+
 @pytest.mark.parametrize("extra", range(1, 32))
 def test_set_spare_bits_are_refused(extra: int) -> None:
     # One byte takes two letters with two spare bits; forge the last letter and a right checksum.

@@ -1,6 +1,6 @@
 """Hostile bytes end in a CryptoError, never in another exception and never in plaintext nobody sealed.
 
-Each target runs for a moment (ADAL_FUZZ_SECONDS) on a fresh seed; a failure names it, ADAL_FUZZ_SEED repeats it.
+Each target runs for a moment (ADAL_FUZZ_SECONDS) on a fresh seed; a failure names it, ADAL_FUZZ_SEED repeats.
 """
 
 import os

@@ -1,0 +1,252 @@
+"""The reporter's inbox: what the desk answered, opened and checked here, and what the reporter adds.
+
+The server keeps the parts and sees none of them. Every answer is believed only if a desk of the key directory, or
+certified staff, signed it for this report and this place.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from services.client import chain
+from services.client.chain import Message, Part, Place, Rejected
+from services.client.directory import INTAKE, Directories
+from services.client.door import let_in
+from services.client.downloads import file_name, save
+from services.client.errors import Problem, Unproven, understood
+from services.client.http import Http, Progress, idempotency_key
+from services.client.sealing import seal_files
+from services.crypto import rules
+from services.crypto.age import HybridRecipient
+from services.crypto.attachments import open_attachment_stream
+from services.crypto.canonical import b64, b64u, unb64u
+from services.crypto.errors import BadSignature, CryptoError, Refused
+from services.crypto.manifests import Manifest
+from services.crypto.packages import NewAttachment, reporter_json
+from services.crypto.payloads import Header, open_payload, seal_payload
+from services.crypto.receipts import ReceiptKeys, derive, new_receipt
+from services.crypto.signatures import verify
+
+
+@dataclass(frozen=True)
+class View:
+    """What the server says of a report, checked as far as the reporter's keys reach.
+
+    `states` are pairs of state and day; `code_replaced_on` is None as long as the first receipt is in force.
+    """
+
+    reference: str
+    state: str
+    states: tuple[tuple[str, date], ...]
+    mode: str
+    filed_on: date
+    code_replaced_on: date | None
+    code_pending: bool
+    leaf: bytes = field(repr=False)
+    published: bool
+    manifest: Manifest = field(repr=False)
+    signature: bytes = field(repr=False)
+    parts: tuple[Part, ...] = field(repr=False)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "View":
+        """Read the API's view and check that it agrees with itself. Errors: BadAnswer, CryptoError."""
+        with understood():
+            replaced = value["code_replaced_on"]
+            view = cls(
+                reference=str(value["reference"]),
+                state=str(value["state"]),
+                states=tuple((str(line["state"]), rules.day(line["day"])) for line in value["states"]),
+                mode=str(value["mode"]),
+                filed_on=rules.day(value["filed_on"]),
+                code_replaced_on=None if replaced is None else rules.day(replaced),
+                code_pending=bool(value["code_pending"]),
+                leaf=rules.bytes32(value["leaf"]),
+                published=bool(value["published"]),
+                manifest=Manifest.from_json(value["manifest"]),
+                signature=unb64u(value["signature"], 64),
+                parts=tuple(Part.from_json(line) for line in value["parts"]),
+            )
+            view._check(value)
+        return view
+
+    @cached_property
+    def place(self) -> Place:
+        """Where the reporter's next part goes."""
+        return chain.end_of(chain.chain_of(self.parts, reporter=True))
+
+    def _check(self, value: dict[str, Any]) -> None:
+        mine = chain.chain_of(self.parts, reporter=True)
+        if [part.sha256 for part in mine[:2]] != [line.sha256 for line in self.manifest.parts[:2]]:
+            raise Refused("the list of parts is not that of the manifest")
+        if (value["next"]["n"], rules.bytes32(value["next"]["prev"])) != (self.place.n, self.place.prev):
+            raise Refused("the next place is not behind the last part")
+        if rules.bytes32(value["rid"]) != self.manifest.rid:
+            raise Refused("the manifest is of another report")
+
+
+class Inbox:
+    """An open inbox. Errors of every method: Problem, Unreachable, BadAnswer, CryptoError."""
+
+    def __init__(self, http: Http, directories: Directories, keys: ReceiptKeys) -> None:
+        self._http, self._directories, self._keys = http, directories, keys
+        self._token = sign_in(http, keys)
+        self.view = self._load()
+
+    def __repr__(self) -> str:
+        return "Inbox(...)"
+
+    def refresh(self) -> View:
+        """Load the view again."""
+        self.view = self._load()
+        self.__dict__.pop("_opened", None)
+        return self.view
+
+    @property
+    def replies(self) -> tuple[Message, ...]:
+        """Answers of desk and staff that were opened and checked, in order."""
+        return self._opened[0]
+
+    @property
+    def rejected(self) -> tuple[Rejected, ...]:
+        """Answers that do not count; reason `key` means: sealed to a receipt that was replaced since."""
+        return self._opened[1]
+
+    @cached_property
+    def proven(self) -> bool:
+        """Whether the report's public keys are vouched for: by this receipt's signature, or by a desk's answer."""
+        try:
+            verify(
+                self._keys.signing.verify_key, "manifest", self.view.manifest.to_json(), self.view.signature
+            )
+        except BadSignature:
+            # The receipt that signed was replaced, or the server shows another report. The id of a report is the
+            # hash of its key, so an answer signed by the desk for this id settles it.
+            if self.view.code_replaced_on is None:
+                raise
+            return bool(self.replies)
+        return True
+
+    def send(
+        self,
+        text: str,
+        attachments: Sequence[NewAttachment] = (),
+        unproven: bool = False,
+        progress: Progress | None = None,
+    ) -> int:
+        """Write to the desk; the number of the stored part. Error: Unproven unless `unproven` is accepted."""
+        self._require_proof(unproven)
+        recipient = self.view.manifest.report_recipient
+        sealed = seal_files(attachments, [recipient])
+        body = {"attachments": sealed.lines, "text": text}
+        return self._append("/messages", "message", body, recipient, {"attachments": sealed.files}, progress)
+
+    def add_identity(self, identity: dict[str, str], unproven: bool = False) -> int:
+        """Say who you are; only k identity custodians together can read it. The number of the stored part."""
+        self._require_proof(unproven)
+        return self._append(
+            "/identity", "identity", {"identity": identity}, self.view.manifest.identity_recipient, {}
+        )
+
+    def replace_code(self, unproven: bool = False) -> str:
+        """Offer a new receipt (24 digits); the old one works until `Reporter.confirm_code` had the new one."""
+        self._require_proof(unproven)
+        receipt = new_receipt()
+        new = derive(receipt)
+        body = {"reporter": reporter_json(new.identity.recipient, new.signing.verify_key)}
+        place = self.view.place
+        part = self._seal("reporter-keys", body, self.view.manifest.report_recipient, place)
+        offer = {"n": place.n, "part": b64(part), "lookup": b64u(new.lookup)}
+        self._http.post(f"{INTAKE}/inbox/code", offer, self._bearer())
+        return receipt
+
+    def download(self, reply: Message, index: int, folder: Path) -> Path:
+        """Save an attachment of a reply; the path. Error: Refused if the server does not have it."""
+        envelope = reply.envelopes[index]
+        number = chain.numbers_by_hash(self.view.parts).get(envelope.file_sha256)
+        if number is None:
+            raise Refused("the attachment is not in the list")
+        with self._http.stream(f"{INTAKE}/inbox/parts/{number}", self._bearer()) as chunks:
+            return save(
+                open_attachment_stream(chunks, envelope, self._keys.identity), folder, file_name(envelope)
+            )
+
+    @cached_property
+    def _opened(self) -> tuple[tuple[Message, ...], tuple[Rejected, ...]]:
+        good: list[Message] = []
+        bad: list[Rejected] = []
+        place = Place()
+        known = self._directories.known()
+        for part in chain.chain_of(self.view.parts, reporter=False):
+            answer = self._http.get(f"{INTAKE}/inbox/parts/{part.number}", self._bearer())
+            try:
+                opened = open_payload(chain.check_file(part, answer.body), self._keys.identity)
+                signers = chain.signers_of(opened, part, known)
+                signer = chain.check_link(opened, part, self.view.manifest.rid, place, signers)
+                good.append(chain.message_of(opened, part, signer))
+            except CryptoError as exc:
+                bad.append(chain.rejected(part, exc))
+            place = place.after(part.sha256)
+        return tuple(good), tuple(bad)
+
+    def _require_proof(self, unproven: bool) -> None:
+        if not self.proven and not unproven:
+            raise Unproven()
+
+    def _append(
+        self,
+        path: str,
+        role: str,
+        body: dict[str, Any],
+        recipient: HybridRecipient,
+        extra: dict[str, Any],
+        progress: Progress | None = None,
+    ) -> int:
+        """Seal for the next place and send; once more if somebody else (this receipt, elsewhere) took the place."""
+        for last in (False, True):
+            part = self._seal(role, body, recipient, self.view.place)
+            content = {"n": self.view.place.n, "part": b64(part), **extra}
+            headers = self._bearer() | {"Idempotency-Key": idempotency_key()}
+            try:
+                stored = self._http.post(f"{INTAKE}/inbox{path}", content, headers, progress).json()
+            except Problem as exc:
+                if exc.status != 409 or last:
+                    raise
+                self.refresh()
+                continue
+            self.refresh()
+            with understood():
+                return int(stored["number"])
+        raise AssertionError  # pragma: no cover - the loop returns or raises
+
+    def _seal(self, role: str, body: dict[str, Any], recipient: HybridRecipient, place: Place) -> bytes:
+        sequence = self._directories.current().sequence
+        head = Header(role, "reporter", self.view.manifest.rid, sequence, place.n, place.prev)
+        return seal_payload(head, body, self._keys.signing, [recipient])
+
+    def _load(self) -> View:
+        return View.from_json(self._http.get(f"{INTAKE}/inbox", self._bearer()).json())
+
+    def _bearer(self) -> dict[str, str]:
+        return bearer(self._token)
+
+
+def sign_in(http: Http, keys: ReceiptKeys) -> str:
+    """A token for half an hour. Error: Problem `no-such-receipt`."""
+    lookup = {"lookup": b64u(keys.lookup)}
+    answer = let_in(http, lambda door: http.post(f"{INTAKE}/inbox/sessions", lookup, door))
+    with understood():
+        return str(answer.json()["token"])
+
+
+def confirm_code(http: Http, receipt: str) -> None:
+    """Put a new code in force: the server sees that it was typed back, and the old one dies."""
+    http.post(f"{INTAKE}/inbox/code/confirm", {}, bearer(sign_in(http, derive(receipt))))
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header of a token."""
+    return {"Authorization": f"Bearer {token}"}

@@ -1,0 +1,211 @@
+"""The staff side: cases are listed by their coded values, and opened, answered and assigned on this machine.
+
+A report key is handed on only to a certified recipient, so neither the server nor one administrator can add a reader.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from services.client import cases, chain
+from services.client.cases import CaseLine, OpenedCase, SealedCase
+from services.client.chain import Part
+from services.client.directory import INTAKE
+from services.client.downloads import file_name, save
+from services.client.errors import NotUnlocked, Unreachable, understood
+from services.client.http import Progress, part_of_path
+from services.client.sealing import seal_files
+from services.client.session import ACCOUNTS, Person, Session
+from services.crypto.attachments import Envelope, open_attachment_stream
+from services.crypto.canonical import b64, b64u
+from services.crypto.certificates import Certificate, check_certificate
+from services.crypto.errors import Refused
+from services.crypto.grants import seal_grant
+from services.crypto.packages import NewAttachment
+from services.crypto.payloads import Header, seal_payload
+from services.crypto.signatures import Signed, SigningKey
+from services.crypto.staffkeys import GroupKey, StaffKey, wrap_group_key, wrap_staff_key
+
+DESK = frozenset({"desk", "lead"})
+"""Roles that see all cases and answer in the desk's name."""
+_STAFF = f"{INTAKE}/staff"
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """A line of the staff list; the certificate is not yet checked."""
+
+    id: str
+    name: str
+    roles: frozenset[str]
+    certificate: Signed | None = field(repr=False)
+
+
+class StaffSession(Session):
+    """Cases for a member of staff, and accounts for an administrator. Errors as in `Session`."""
+
+    def cases(self, **filters: str) -> Iterator[CaseLine]:
+        """Cases, newest first, over all pages. Filters: state, category, region, sector, mode, assigned="me"."""
+        for item in self._pages(f"{_STAFF}/cases", {**filters, "limit": "100"}):
+            with understood():
+                yield CaseLine.from_json(item)
+
+    def case(self, id: str) -> OpenedCase:  # noqa: A002 - the name of the API
+        """Open a case. Errors: NotUnlocked; WrongKey if it was not handed to this person; CryptoError."""
+        keys = self.unlocked
+        path = f"{_STAFF}/cases/{part_of_path(id)}"
+        sealed = SealedCase.from_json(self.call("GET", path).json())
+        filed_under = self._directories.of_report(sealed.directory, sealed.manifest.directory)
+        holders = [keys.key.identity, *(group.identity for group in keys.groups)]
+        known = [*self._directories.known(), filed_under]
+        return cases.open_case(sealed, holders, known, lambda part: self._part(id, part))
+
+    def find(self, reference: str) -> CaseLine:
+        """The case with this reference or id. Error: LookupError."""
+        wanted = reference.strip().upper()
+        for line in self.cases():
+            if wanted in (line.reference.upper(), line.id.upper()):
+                return line
+        raise LookupError("no case has this reference")
+
+    def download(self, case: OpenedCase, envelope: Envelope, folder: Path) -> Path:
+        """Save an attachment under a harmless name, once its hashes passed; the path."""
+        path = f"{_STAFF}/cases/{case.line.id}/parts/{case.number_of(envelope)}"
+        with self._http.stream(path, self.bearer()) as chunks:
+            return save(open_attachment_stream(chunks, envelope, case.key), folder, file_name(envelope))
+
+    def answer(
+        self,
+        case: OpenedCase,
+        text: str,
+        attachments: Sequence[NewAttachment] = (),
+        progress: Progress | None = None,
+    ) -> int:
+        """Write to the reporter; the number of the stored part. Errors: NotUnlocked without the desk's key."""
+        recipients = [case.sealed.manifest.report_recipient, case.reporter]
+        sealed = seal_files(attachments, recipients)
+        by, signing, extra = self._author(case.line.desk)
+        body = {"attachments": sealed.lines, "text": text, **extra}
+        sequence = self.key_directory().sequence
+        head = Header("message", by, case.sealed.manifest.rid, sequence, case.place.n, case.place.prev)
+        part = seal_payload(head, body, signing, recipients)
+        content = {"n": case.place.n, "part": b64(part), "attachments": sealed.files}
+        path = f"{_STAFF}/cases/{case.line.id}/messages"
+        try:
+            stored = self.call("POST", path, content, progress=progress).json()
+        except Unreachable:
+            return self._was_stored(case, part)
+        with understood():
+            return int(stored["number"])
+
+    def assign(self, case: OpenedCase, person: str, role: str = "investigator") -> Certificate:
+        """Hand the report key to a certified person (UUID); role investigator or lead. Errors: LookupError, Refused."""
+        colleague = next((found for found in self.staff() if found.id == person), None)
+        if colleague is None:
+            raise LookupError("no such person")
+        if colleague.certificate is None:
+            raise Refused("the person has no certificate")
+        directory = self.key_directory()
+        certificate = check_certificate(colleague.certificate, directory, self._directories.clock().date())
+        if certificate.person != person or role not in certificate.roles:
+            raise Refused("the certificate is not for this person and role")
+        grant = seal_grant(case.key, role, certificate.recipient)
+        self.call(
+            "PUT", f"{_STAFF}/cases/{case.line.id}/assignees/{person}", {"role": role, "grant": b64(grant)}
+        )
+        return certificate
+
+    def set_state(self, case_id: str, to: str) -> str:
+        """Move a case to its next state; the state. Error: Problem `conflict` for a step that is not allowed."""
+        path = f"{_STAFF}/cases/{part_of_path(case_id)}/states"
+        answer = self.call("POST", path, {"to": to}).json()
+        with understood():
+            return str(answer["state"])
+
+    def staff(self) -> Iterator[Colleague]:
+        """Everybody on the staff, over all pages."""
+        for item in self._pages(f"{ACCOUNTS}/staff", {}):
+            with understood():
+                signed = item["certificate"]
+                certificate = None if signed is None else Signed.from_json(signed)
+                yield Colleague(str(item["id"]), str(item["name"]), frozenset(item["roles"]), certificate)
+
+    # --- accounts ------------------------------------------------------------------------------------------------
+
+    def add_staff(self, login: str, name: str, roles: Sequence[str]) -> tuple[str, str]:
+        """Make an account; its UUID and the one-time enrolment secret."""
+        body = {"login": login, "name": name, "roles": sorted(set(roles))}
+        answer = self.call("POST", f"{ACCOUNTS}/staff", body).json()
+        with understood():
+            return str(answer["id"]), str(answer["enrolment"])
+
+    def enrol(self, login: str, enrolment: str, password: str) -> tuple[str, str]:
+        """Set a password with the one-time secret; URI and secret of the second factor. Needs no sign-in."""
+        body = {"login": login, "enrolment": enrolment, "password": password}
+        answer = self._http.post(f"{ACCOUNTS}/enrolments", body).json()
+        with understood():
+            return str(answer["totp_uri"]), str(answer["totp_secret"])
+
+    def put_key(self, key: StaffKey, passphrase: str) -> None:
+        """Store one's own staff key, wrapped here (about a second)."""
+        body = {
+            "wrapped": b64(wrap_staff_key(key, passphrase)),
+            "recipient": str(key.identity.recipient),
+            "verify_key": b64u(key.signing.verify_key),
+        }
+        self.call("PUT", f"{ACCOUNTS}/me/key", body)
+        self._me = None
+
+    def put_certificate(self, person: str, certificate: Signed) -> None:
+        """Publish a certificate (administrator)."""
+        self.call("PUT", f"{ACCOUNTS}/staff/{part_of_path(person)}/certificate", certificate.to_json())
+
+    def put_group_key(self, certificate: Certificate, key: GroupKey) -> None:
+        """Give a group's key to a member, wrapped for the certified recipient."""
+        path = f"{ACCOUNTS}/staff/{part_of_path(certificate.person)}/group-keys/{part_of_path(key.id)}"
+        self.call("PUT", path, {"data": b64(wrap_group_key(key, certificate.recipient))})
+
+    def publish_directory(self, document: Signed) -> int:
+        """Publish a signed key directory (administrator); its sequence."""
+        answer = self.call("POST", f"{_STAFF}/key-directory", document.to_json()).json()
+        with understood():
+            return int(answer["sequence"])
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _pages(self, path: str, params: dict[str, str]) -> Iterator[dict[str, Any]]:
+        cursor: str | None = None
+        while True:
+            page = self.call("GET", path, params=params | ({"cursor": cursor} if cursor else {})).json()
+            with understood():
+                items, following = list(page["items"]), page["next"]
+            yield from items
+            if following is None or following == cursor:
+                return
+            cursor = str(following)
+
+    def _part(self, case_id: str, part: Part) -> bytes:
+        return self.call("GET", f"{_STAFF}/cases/{part_of_path(case_id)}/parts/{part.number}").body
+
+    def _author(self, desk: str) -> tuple[str, SigningKey, dict[str, Any]]:
+        """In whose name this person writes: the desk's, with its key, or their own, with their certificate."""
+        me = self.me()
+        if me.person.roles & DESK:
+            _, group = self.desk_key(self.key_directory(), desk)
+            assert group.signing is not None  # noqa: S101 - `desk_key` compares it with the directory
+            return "desk", group.signing, {}
+        if me.certificate is None:
+            raise NotUnlocked()
+        return "staff", self.unlocked.key.signing, {"certificate": me.certificate.to_json()}
+
+    def _was_stored(self, case: OpenedCase, part: bytes) -> int:
+        """After a broken connection: the number of our part if it arrived. Error: Unreachable."""
+        sealed = SealedCase.from_json(self.call("GET", f"{_STAFF}/cases/{case.line.id}").json())
+        for line in sealed.parts:
+            if line.size == len(part) and line.sha256 == chain.hash_of(part):
+                return line.number
+        raise Unreachable()
+
+
+__all__ = ["DESK", "Colleague", "Person", "StaffSession"]

@@ -1,0 +1,103 @@
+"""One spelling for each value, in both directions."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.crypto import canonical
+from services.crypto.canonical import b64, b64u, members, unb64, unb64u
+from services.crypto.errors import FormatError
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+bounded = settings(max_examples=100, deadline=None)
+
+
+@bounded
+@given(JSON)
+def test_what_is_written_is_read_back(value):
+    data = canonical.dumps(value)
+    assert canonical.loads(data) == value
+    assert canonical.dumps(canonical.loads(data)) == data
+
+
+def test_keys_are_sorted_by_utf16_units():
+    assert canonical.dumps({"\ufb33": 1, "\U0001f600": 2, "a": 3}) == '{"a":3,"\U0001f600":2,"\ufb33":1}'.encode()
+
+
+def test_tuples_are_written_as_lists():
+    assert canonical.dumps(("a", 1)) == b'["a",1]'
+
+
+@pytest.mark.parametrize("value", [1.0, float("nan"), b"bytes", {1: 2}, {None: 1}, {1, 2}, object(), 2**53, "\ud800"])
+def test_a_value_outside_the_format_is_not_written(value):
+    with pytest.raises(FormatError):
+        canonical.dumps([value])
+
+
+def test_thirty_two_levels_are_the_limit():
+    allowed = "[" * 32 + "]" * 32
+    assert canonical.dumps(canonical.loads(allowed.encode())) == allowed.encode()
+    with pytest.raises(FormatError):
+        canonical.loads(f"[{allowed}]".encode())
+
+
+def test_a_value_that_contains_itself_is_refused():
+    loop: list[object] = []
+    loop.append(loop)
+    with pytest.raises(FormatError):
+        canonical.dumps(loop)
+
+
+@bounded
+@given(JSON, st.data())
+def test_a_space_anywhere_outside_text_is_refused(value, data):
+    text = canonical.dumps([value, 0])
+    with pytest.raises(FormatError):
+        canonical.loads(text[:-2] + b" " + text[-2:])
+
+
+@bounded
+@given(st.binary(max_size=80))
+def test_base64_of_both_kinds_comes_back(data):
+    assert unb64u(b64u(data), len(data)) == data
+    assert unb64(b64(data)) == data
+    assert "=" not in b64u(data)
+
+
+@bounded
+@given(st.text("AQgw_-+/=\n ", max_size=9))
+def test_only_one_text_stands_for_some_bytes(text):
+    for decode, encode in ((unb64u, b64u), (unb64, b64)):
+        try:
+            data = decode(text)
+        except FormatError:
+            continue
+        assert encode(data) == text
+
+
+@pytest.mark.parametrize("value", [None, 1, b"AAAA", ["AAAA"]])
+def test_what_is_no_text_is_no_base64(value):
+    for decode in (unb64u, unb64):
+        with pytest.raises(FormatError):
+            decode(value)
+
+
+def test_the_number_of_bytes_is_checked():
+    with pytest.raises(FormatError):
+        unb64u(b64u(bytes(31)), 32)
+
+
+@pytest.mark.parametrize("value", [[], None, {"a": 1}, {"a": 1, "b": 2, "z": 3}])
+def test_an_object_has_exactly_its_members(value):
+    with pytest.raises(FormatError):
+        members(value, ("a", "b"), ("c",))
+
+
+def test_an_optional_member_may_be_there_or_not():
+    for value in ({"a": 1, "b": 2}, {"a": 1, "b": 2, "c": 3}):
+        assert members(value, ("a", "b"), ("c",)) == value
