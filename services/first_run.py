@@ -167,7 +167,7 @@ def prepare_database(cluster: RunningCluster, folder: Folder, database: str = DA
         for kind, login in (("", f"adal_{s}"), ("OWNER_", f"adal_{s}_owner"))
     }
     with psycopg.connect(cluster.superuser_conninfo(), autocommit=True) as conn:
-        if not conn.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone():
+        if not conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
             conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     with psycopg.connect(cluster.superuser_conninfo(database), autocommit=True) as conn:
         if _at_head(conn):

@@ -6,6 +6,7 @@ same bytes. Redirects are not followed, so a receipt's lookup never travels to a
 
 import json
 import random
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,7 @@ ATTEMPTS = 4
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 4.0
 _PIECE = 64 << 10
 _BUSY = frozenset({502, 503, 504})
+_HOST = re.compile(r"[\w.-]+|[0-9a-f:.]+")
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -165,7 +167,7 @@ def checked_address(base_url: str) -> str:
         raise BadAddress() from None
     # Without TLS a receipt would cross the network in clear; Tor encrypts by itself.
     open_ok = url.host in _HERE or url.host.endswith(".onion")
-    if not url.host or url.scheme not in ("https", "http") or (url.scheme == "http" and not open_ok):
+    if not _HOST.fullmatch(url.host) or url.scheme not in ("https", "http") or (url.scheme == "http" and not open_ok):
         raise BadAddress()
     if url.userinfo or url.query or url.fragment:
         raise BadAddress()

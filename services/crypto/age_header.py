@@ -17,6 +17,7 @@ MAX_HEADER = 1 << 20
 _VERSION_LINE = b"age-encryption.org/v1\n"
 _COLUMNS = 64
 _MAC_COLUMNS = 43
+_VISIBLE = bytes(range(33, 127))
 
 
 class Source:
@@ -142,7 +143,7 @@ def _arguments(line: bytes) -> list[str]:
     arrow, *words = line.split(b" ")
     if arrow != b"->" or not words:
         raise FormatError("age header: bad stanza line")
-    if any(not word or any(not 33 <= byte <= 126 for byte in word) for word in words):
+    if any(not word or word.translate(None, _VISIBLE) for word in words):
         raise FormatError("age header: bad stanza argument")
     return [word.decode() for word in words]
 

@@ -75,7 +75,10 @@ class _PublicKey(ABC):
         """From the text form; FormatError for anything else or an unusable key."""
         if text != text.lower():
             raise FormatError("recipient: not in lower case")
-        return cls(_decode(text, cls.HRP))
+        parsed = cls(_decode(text, cls.HRP))
+        # Bech32 has one spelling in lower case, so this is what encoding it again would give.
+        parsed.__dict__["_text"] = text
+        return parsed
 
     def __str__(self) -> str:
         return self._text

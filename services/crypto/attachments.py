@@ -53,7 +53,9 @@ class Envelope:
         }
 
     @classmethod
-    def of(cls, i: int, name: str, media_type: str, data: bytes, file: bytes, *, plain: bool = False) -> "Envelope":
+    def of(
+        cls, i: int, name: str, media_type: str, data: bytes, file: bytes, *, plain: bool = False
+    ) -> "Envelope":
         """The envelope of true bytes and their age file; plain mode keeps no hash of the true bytes.
 
         Error: FormatError for an unusable name or media type.

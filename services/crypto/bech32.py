@@ -4,17 +4,13 @@ Unlike BIP-173 there is no limit of 90 characters, as age asks: a hybrid recipie
 sure to catch four wrong characters only below that limit; beyond it, it misses one error in 2^30.
 """
 
-import base64
-import binascii
-from collections.abc import Iterable
-
 from services.crypto.errors import FormatError
 
 _LETTERS = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_BASE32 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-_FROM_BASE32 = bytes.maketrans(_BASE32, _LETTERS)
-_TO_BASE32 = bytes.maketrans(_LETTERS, _BASE32)
+_DIGITS = b"0123456789abcdefghijklmnopqrstuv"
+_TO_DIGITS = bytes.maketrans(_LETTERS, _DIGITS)
 _TO_VALUES = bytes.maketrans(_LETTERS, bytes(range(32)))
+_PAIRS = [bytes((high, low)) for high in _LETTERS for low in _LETTERS]
 _CHECKSUM = 6
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
@@ -26,7 +22,15 @@ def _combination(top: int) -> int:
     return total
 
 
-_STEPS = [_combination(top) for top in range(32)]
+_STEP = [_combination(top) for top in range(32)]
+
+
+def _one(state: int, value: int) -> int:
+    return (state & 0x1FFFFFF) << 5 ^ value ^ _STEP[state >> 25]
+
+
+# Two characters at a time: the checksum is linear, and a hybrid recipient is long.
+_TWO_STEPS = [_one(_one(top << 20, 0), 0) for top in range(1024)]
 
 
 def encode(hrp: str, data: bytes) -> str:
@@ -64,27 +68,28 @@ def _check_hrp(hrp: str) -> None:
 
 
 def _polymod(hrp: str, values: bytes) -> int:
+    codes = hrp.encode()
+    expanded = bytes([*(code >> 5 for code in codes), 0, *(code & 31 for code in codes)]) + values
     state = 1
-    for value in _expanded(hrp, values):
-        state = (state & 0x1FFFFFF) << 5 ^ value ^ _STEPS[state >> 25]
+    if len(expanded) % 2:
+        state, expanded = _one(state, expanded[0]), expanded[1:]
+    for high, low in zip(expanded[::2], expanded[1::2], strict=True):
+        state = (state & 0xFFFFF) << 10 ^ high << 5 ^ low ^ _TWO_STEPS[state >> 20]
     return state
 
 
-def _expanded(hrp: str, values: bytes) -> Iterable[int]:
-    codes = hrp.encode()
-    return [*(code >> 5 for code in codes), 0, *(code & 31 for code in codes), *values]
-
-
 def _letters(data: bytes) -> bytes:
-    # The bits are cut as in base32; only the alphabet differs.
-    return base64.b32encode(data).rstrip(b"=").translate(_FROM_BASE32)
+    count = -(-len(data) * 8 // 10)
+    bits = f"{int.from_bytes(data) << count * 10 - len(data) * 8:0{count * 10}b}" if data else ""
+    pairs = b"".join([_PAIRS[int(bits[at : at + 10], 2)] for at in range(0, len(bits), 10)])
+    return pairs[: -(-len(data) * 8 // 5)]
 
 
 def _bytes(letters: bytes) -> bytes:
-    try:
-        data = base64.b32decode(letters.translate(_TO_BASE32) + b"=" * (-len(letters) % 8))
-    except binascii.Error:
-        raise FormatError("bech32: impossible length") from None
-    if _letters(data) != letters:
+    size, spare = divmod(len(letters) * 5, 8)
+    number = int(letters.translate(_TO_DIGITS), 32) if letters else 0
+    if spare >= 5:
+        raise FormatError("bech32: impossible length")
+    if number & (1 << spare) - 1:
         raise FormatError("bech32: non-canonical padding")
-    return data
+    return (number >> spare).to_bytes(size)

@@ -66,11 +66,11 @@ class OpenedPayload:
         self,
         *,
         rid: bytes,
-        type: str,
+        type: str,  # noqa: A002 - the name of the format
         by: str,
         n: int,
         prev: bytes,
-        verify_key: bytes,  # noqa: A002
+        verify_key: bytes,
     ) -> None:
         """Return if report, type, author, place and signature are these. Errors: Refused, BadSignature."""
         header = self.header

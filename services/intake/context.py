@@ -128,7 +128,7 @@ async def start(app: FastAPI) -> None:
     )
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
     return cast("Context", request.app.state.context)
 
 

@@ -34,12 +34,16 @@ class ChallengeRefused(Problem):
     detail = N_("Fetch a challenge, solve it and send it once, in the Adal-Challenge header.")
 
 
+def _events() -> collections.deque[datetime]:
+    return collections.deque(maxlen=20_000)
+
+
 @dataclass
 class Pressure:
     """Filings and wrong codes of the last minutes in this process. It knows times, not senders."""
 
-    filed: collections.deque[datetime] = field(default_factory=collections.deque)
-    unknown: collections.deque[datetime] = field(default_factory=collections.deque)
+    filed: collections.deque[datetime] = field(default_factory=_events)
+    unknown: collections.deque[datetime] = field(default_factory=_events)
 
     def level(self, now: datetime) -> int:
         for events in (self.filed, self.unknown):
@@ -113,7 +117,7 @@ class Knock:
             raise ChallengeRefused()
 
 
-def knock(
+async def knock(
     _request: Request,
     payload: Annotated[str | None, Header(alias="Adal-Challenge")] = None,
     channel: Annotated[str | None, Header(alias="Adal-Channel")] = None,

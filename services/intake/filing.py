@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import anyio.to_thread
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.crypto import secretbox
@@ -81,8 +82,6 @@ async def accept(conn: AsyncConnection, context: Context, package: Package, now:
     """Store a checked package and promise its place in the log. Errors: Conflict when it is there already."""
     manifest, day = package.manifest, day_of(now)
     mac = lookup_mac(context, package.lookup)
-    if await store.rid_known(conn, manifest.rid, mac):
-        raise Conflict(_KNOWN)
     record = log.new_record("manifest", day, rid=b64(manifest.rid), manifest=b64(manifest.digest))
     fields: dict[str, Any] = dict(manifest.fields)
     reference = store.new_reference()
@@ -100,11 +99,14 @@ async def accept(conn: AsyncConnection, context: Context, package: Package, now:
         "signature": package.signature,
         "leaf": record.leaf,
     }
-    grants = [(grant.desk, "desk", grant.data) for grant in package.grants]
+    grants = [(grant.desk, grant.data) for grant in package.grants]
     shares = [(share.seat, share.data) for share in package.shares]
     lines = [(part.role, "reporter", _number_in_chain(part.role), part.data) for part in package.parts]
     async with written(context, lines) as parts:
-        await store.insert_report(conn, report, parts, grants, shares, record)
+        try:
+            await store.insert_report(conn, report, parts, grants, shares, record)
+        except IntegrityError:
+            raise Conflict(_KNOWN) from None
     promise = make_promise(record.leaf, day, context.settings.log_origin, context.log_key)
     context.door.pressure.filed.append(now)
     return Filed(

@@ -101,7 +101,7 @@ def confirmed(visit: Visit) -> Visit:
     return visit
 
 
-def bearer(_request: Request, authorization: Annotated[str | None, Header()] = None) -> str | None:
+async def bearer(_request: Request, authorization: Annotated[str | None, Header()] = None) -> str | None:
     """The Authorization header, as a dependency."""
     return authorization
 

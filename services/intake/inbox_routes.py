@@ -38,7 +38,7 @@ from services.kit.service import JsonRoute
 from services.kit.wire import Model
 
 
-def never_cached(response: Response) -> None:
+async def never_cached(response: Response) -> None:
     """Nothing of an inbox stays in a cache."""
     response.headers.update(NO_STORE)
 

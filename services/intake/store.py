@@ -1,6 +1,7 @@
 """All SQL of the intake service. Functions take a connection inside a transaction that the edge commits."""
 
 import hashlib
+import itertools
 import secrets
 import uuid
 from collections.abc import Iterable, Sequence
@@ -8,7 +9,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,7 +33,6 @@ from services.intake.models import (
     log_records,
     parts,
     reports,
-    shares,
     spent_challenges,
     states,
 )
@@ -131,61 +144,99 @@ async def forget_challenges(conn: AsyncConnection, now: datetime) -> int:
 # --- filing
 
 
+#: A whole report in one statement: one round trip, and either all of it or nothing. The sealed files travel as one
+#: binary value and are cut apart by `substr`, since an array of bytea would be sent as hexadecimal text.
+_INSERT_REPORT = text(
+    """
+    WITH report AS (
+        INSERT INTO intake.reports (id, reference, rid, lookup_mac, filed_on, state, desk, mode, dir_seq, category,
+            sector, region, amount_band, year, channel, language, urgency, manifest, signature, leaf)
+        VALUES (:id, :reference, :rid, :lookup_mac, :filed_on, :state, :desk, :mode, :dir_seq, :category,
+            :sector, :region, :amount_band, :year, :channel, :language, :urgency, :manifest, :signature, :leaf)
+    ), file AS MATERIALIZED (
+        SELECT kind, place, id, name, n, size, blob,
+            CASE WHEN blob IS NULL THEN substr(CAST(:files AS bytea), start, size) END AS sealed
+        FROM unnest(CAST(:kinds AS text[]), CAST(:places AS int[]), CAST(:ids AS uuid[]), CAST(:names AS text[]),
+            CAST(:ns AS int[]), CAST(:starts AS int[]), CAST(:sizes AS int[]), CAST(:blobs AS text[]))
+            AS t (kind, place, id, name, n, start, size, blob)
+    ), part AS (
+        INSERT INTO intake.parts (id, report_id, number, role, author, chain, n, day, size, sha256, sealed, blob)
+        SELECT id, :id, place, name, 'reporter', 'reporter', n, :filed_on, size,
+            substr(CAST(:sha256s AS bytea), place * 32 + 1, 32), sealed, blob
+        FROM file WHERE kind = 'part'
+    ), granted AS (
+        INSERT INTO intake.grants (id, report_id, holder, role, day, sealed)
+        SELECT id, :id, name, 'desk', :filed_on, sealed FROM file WHERE kind = 'grant'
+    ), shared AS (
+        INSERT INTO intake.shares (id, report_id, seat, sealed)
+        SELECT id, :id, place, sealed FROM file WHERE kind = 'share'
+    ), stated AS (
+        INSERT INTO intake.states (id, report_id, place, state, day) VALUES (:state_id, :id, 0, :state, :filed_on)
+    )
+    INSERT INTO intake.log_records (id, day, record, salt, leaf) VALUES (:record_id, :filed_on, :record, :salt, :leaf)
+    """
+)
+
+
+@dataclass(frozen=True)
+class _File:
+    """One sealed file of a new report; `place` is the number of a part or the seat of a share."""
+
+    kind: str
+    place: int
+    name: str
+    n: int | None
+    size: int
+    sealed: bytes
+    blob: str | None = None
+
+
 async def insert_report(
     conn: AsyncConnection,
     report: dict[str, Any],
     new_parts: Sequence[NewPart],
-    new_grants: Iterable[tuple[str, str, bytes]],
-    new_shares: Iterable[tuple[int, bytes]],
+    new_grants: Sequence[tuple[str, bytes]],
+    new_shares: Sequence[tuple[int, bytes]],
     record: NewRecord,
 ) -> uuid.UUID:
-    """Store a whole report. `new_grants` are (holder, role, sealed), `new_shares` (seat, sealed)."""
-    report_id, day = uuid.uuid4(), report["filed_on"]
-    await conn.execute(insert(reports).values(id=report_id, **report))
-    await _insert_parts(conn, report_id, 0, day, new_parts)
-    await conn.execute(
-        insert(grants),
-        [
-            {
-                "id": uuid.uuid4(),
-                "report_id": report_id,
-                "holder": holder,
-                "role": role,
-                "day": day,
-                "sealed": sealed,
-            }
-            for holder, role, sealed in new_grants
-        ],
-    )
-    await conn.execute(
-        insert(shares),
-        [
-            {"id": uuid.uuid4(), "report_id": report_id, "seat": seat, "sealed": sealed}
-            for seat, sealed in new_shares
-        ],
-    )
-    await conn.execute(
-        insert(states).values(id=uuid.uuid4(), report_id=report_id, place=0, state=report["state"], day=day)
-    )
-    await add_record(conn, day, record)
+    """Store a whole report; `new_grants` are (desk, sealed), `new_shares` (seat, sealed).
+
+    Errors: IntegrityError when its rid or its receipt is known already.
+    """
+    report_id = uuid.uuid4()
+    files = [
+        *(_File("part", i, p.role, p.n, p.size, p.sealed or b"", p.blob) for i, p in enumerate(new_parts)),
+        *(_File("grant", 0, holder, None, len(sealed), sealed) for holder, sealed in new_grants),
+        *(_File("share", seat, "", None, len(sealed), sealed) for seat, sealed in new_shares),
+    ]
+    values = {
+        **report,
+        **_columns(files),
+        "id": report_id,
+        "sha256s": b"".join(part.sha256 for part in new_parts),
+        "state_id": uuid.uuid4(),
+        "record_id": uuid.uuid4(),
+        "record": record.record,
+        "salt": record.salt,
+    }
+    await conn.execute(_INSERT_REPORT, values)
     return report_id
 
 
-async def rid_known(conn: AsyncConnection, rid: bytes, lookup_mac: bytes) -> bool:
-    """Whether a report with this rid or this receipt is stored already."""
-    return bool(
-        await conn.scalar(
-            select(
-                exists().where(
-                    or_(
-                        reports.c.rid == rid,
-                        reports.c.lookup_mac == lookup_mac,
-                        reports.c.pending_lookup_mac == lookup_mac,
-                    )
-                )
-            )
-        )
-    )
+def _columns(files: Sequence[_File]) -> dict[str, Any]:
+    """The files as arrays, and their bytes as one value with where each starts, counted from 1."""
+    ends = list(itertools.accumulate(len(file.sealed) for file in files))
+    return {
+        "kinds": [file.kind for file in files],
+        "places": [file.place for file in files],
+        "ids": [uuid.uuid4() for _ in files],
+        "names": [file.name for file in files],
+        "ns": [file.n for file in files],
+        "starts": [1 + end - len(file.sealed) for file, end in zip(files, ends, strict=True)],
+        "sizes": [file.size for file in files],
+        "blobs": [file.blob for file in files],
+        "files": b"".join(file.sealed for file in files),
+    }
 
 
 async def _insert_parts(
@@ -232,7 +283,7 @@ async def report_by_lookup(conn: AsyncConnection, lookup_mac: bytes) -> Row[Any]
             or_(reports.c.lookup_mac == lookup_mac, reports.c.pending_lookup_mac == lookup_mac)
         )
     )
-    return rows.one_or_none()
+    return rows.first()
 
 
 async def report_by_id(conn: AsyncConnection, report_id: uuid.UUID) -> Row[Any] | None:

@@ -47,7 +47,7 @@ class IdempotencyKey:
         return secretbox.hkdf(self.secret, "adal/v1/idempotency/answer")
 
 
-def idempotency_key(value: Annotated[str | None, Header(alias="Idempotency-Key")] = None) -> IdempotencyKey:
+async def idempotency_key(value: Annotated[str | None, Header(alias="Idempotency-Key")] = None) -> IdempotencyKey:
     """The header as a dependency. Errors: Malformed when missing or too weak."""
     if value is None or not _FORM.fullmatch(value):
         raise Malformed(_MISSING)

@@ -9,8 +9,6 @@ server and do not stop it.
 """
 
 import atexit
-import contextlib
-import fcntl
 import os
 import subprocess
 import threading
@@ -24,6 +22,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from services.kit import postgres_processes
+from services.kit.locks import FileLock, take_lock
 from services.kit.ports import HOST, free_port, is_free
 from services.kit.postgres_cluster import (
     SUPERUSER,
@@ -140,7 +139,7 @@ def ensure_cluster(folder: Path, *, durable: bool = True, timeout: float = 120) 
     cluster = Cluster(folder.resolve())
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        lock = _take_lock(cluster)
+        lock = take_lock(cluster.lock)
         if lock is not None:
             return _start(cluster, lock, durable, deadline)
         port = cluster.port()
@@ -150,13 +149,13 @@ def ensure_cluster(folder: Path, *, durable: bool = True, timeout: float = 120) 
     raise ClusterError("another process holds this cluster, and its server does not answer")
 
 
-def _start(cluster: Cluster, lock: int, durable: bool, deadline: float) -> RunningCluster:
+def _start(cluster: Cluster, lock: FileLock, durable: bool, deadline: float) -> RunningCluster:
     try:
         postgres_processes.stop_leftovers(cluster.data)
         programs = _prepare(cluster, durable)
         return _launch(cluster, programs, lock, durable, deadline)
     except BaseException:
-        _release_lock(lock)
+        lock.release()
         raise
 
 
@@ -173,7 +172,7 @@ def _prepare(cluster: Cluster, durable: bool) -> Programs:
 
 
 def _launch(
-    cluster: Cluster, programs: Programs, lock: int, durable: bool, deadline: float
+    cluster: Cluster, programs: Programs, lock: FileLock, durable: bool, deadline: float
 ) -> RunningCluster:
     for _ in range(5):
         port = cluster.port()
@@ -191,7 +190,9 @@ def _launch(
 class _Server:
     """The postmaster, our child."""
 
-    def __init__(self, cluster: Cluster, programs: Programs, lock: int, port: int, durable: bool) -> None:
+    def __init__(
+        self, cluster: Cluster, programs: Programs, lock: FileLock, port: int, durable: bool
+    ) -> None:
         self._cluster = cluster
         self._port = port
         self._lock = lock
@@ -224,7 +225,7 @@ class _Server:
         self.process.wait()
         self._ended.set()
         if self._serving.is_set():  # killed by somebody: whoever asks next may start it again
-            _release_lock(self._lock)
+            self._lock.release()
 
     def wait(self, deadline: float) -> bool:
         """True when the server answers, False when it ended first or time ran out (then it is stopped)."""
@@ -242,41 +243,10 @@ class _Server:
         if os.getpid() != self._starter:  # a forked copy of us does not own the server
             return
         self._halt()
-        _release_lock(self._lock)
+        self._lock.release()
 
     def _halt(self) -> None:
         postgres_processes.stop_server(self.process.pid, self._ended.wait)
-
-
-_held: set[int] = set()
-
-
-def _leave_locks() -> None:
-    """A forked copy of us would keep the lock after our death."""
-    while _held:
-        os.close(_held.pop())
-
-
-os.register_at_fork(after_in_child=_leave_locks)
-
-
-def _take_lock(cluster: Cluster) -> int | None:
-    """An open descriptor that holds the lock until closed or until we end, or None: somebody else has it."""
-    handle = os.open(cluster.lock, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        return None
-    _held.add(handle)
-    return handle
-
-
-def _release_lock(handle: int) -> None:
-    """Let go; nothing happens the second time."""
-    with contextlib.suppress(KeyError):
-        _held.remove(handle)
-        os.close(handle)
 
 
 def _says_ready(data: Path, pid: int) -> bool:

@@ -43,11 +43,11 @@ def stop_leftovers(data: Path) -> None:
     """
 
     def gone(seconds: float) -> bool:
-        return _wait_until_empty(data, seconds)
+        return _wait_while(lambda: bool(servers_on(data)), seconds)
 
     chief = _recorded_pid(data)
     if chief in servers_on(data):
-        stop_server(chief, gone)
+        stop_server(chief, lambda seconds: _wait_while(lambda: chief in servers_on(data), seconds))
     if not gone(2.0):  # children without a chief end by themselves, but not while they are busy
         for pid in servers_on(data):
             with contextlib.suppress(ProcessLookupError):
@@ -98,9 +98,10 @@ def _recorded_pid(data: Path) -> int:
         return 0
 
 
-def _wait_until_empty(data: Path, seconds: float) -> bool:
+def _wait_while(condition: Callable[[], bool], seconds: float) -> bool:
+    """True as soon as the condition no longer holds, False when time ran out."""
     deadline = time.monotonic() + seconds
-    while servers_on(data):
+    while condition():
         if time.monotonic() >= deadline:
             return False
         time.sleep(0.02)

@@ -1,6 +1,7 @@
 """What the four services have in common: engine, problem documents, health, bounded JSON, job schedule."""
 
 import json
+import resource
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -73,6 +74,8 @@ def build_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure()
+        # A core dump would hold what a plain report said.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         async with AsyncExitStack() as stack:
             app.state.engine = make_engine(settings.database_url, settings.pool_size)
             stack.push_async_callback(app.state.engine.dispose)

@@ -21,7 +21,7 @@ class Caller:
     roles: frozenset[str]
 
 
-def caller(request: Request, authorization: Annotated[str | None, Header()] = None) -> Caller:
+async def caller(request: Request, authorization: Annotated[str | None, Header()] = None) -> Caller:
     """The caller of a staff route, if the route's rule allows one of their roles.
 
     The rule stands in `app.state.access` (operation name -> roles); a route without a rule is refused to everybody.

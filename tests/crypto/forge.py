@@ -10,6 +10,7 @@ from typing import Any
 
 from services.crypto import age, canonical
 from services.crypto.age import Passphrase, X25519Identity
+from services.crypto.age_header import write_header
 from services.crypto.canonical import b64, b64u
 from services.crypto.manifests import Manifest, ShareLine
 from services.crypto.padding import frame
@@ -86,7 +87,9 @@ BODY: Json = {"attachments": [], "text": "Тағы бір құжат бар."}
 
 def payload(file: bytes | None = None, expected: Header | None = None) -> Json:
     """The input of a payload reader, by default the good message."""
-    made = file if file is not None else seal_payload(header(), BODY, signer("reporter"), [_report().recipient])
+    made = (
+        file if file is not None else seal_payload(header(), BODY, signer("reporter"), [_report().recipient])
+    )
     expected = expected or header()
     expect = {**expected.to_json(), "v": 1}
     return {
@@ -129,7 +132,9 @@ def committed(shares: dict[int, bytes]) -> Manifest:
     """A manifest whose reporter committed to these shares: a malicious reporter can commit to anything."""
     manifest = sealed().manifest
     lines = tuple(
-        ShareLine(line.seat, commitment(manifest.rid, line.seat, shares[line.seat])) if line.seat in shares else line
+        ShareLine(line.seat, commitment(manifest.rid, line.seat, shares[line.seat]))
+        if line.seat in shares
+        else line
         for line in manifest.shares
     )
     return replace(manifest, shares=lines)
@@ -155,7 +160,8 @@ def _texts() -> Iterator[Flaw]:
     refused = {
         " 1": "white space", "1\n": "white space at the end", "1.0": "float", "1e2": "exponent", "-0": "minus zero",
         "01": "leading zero", '{"b":1,"a":1}': "unsorted keys", '{"a":1,"a":1}': "duplicate key",
-        '{"a":1,"a":2}': "duplicate key with another value", '"\\u0041"': "needless escape", '"\\ud800"': "lone surrogate",
+        '{"a":1,"a":2}': "duplicate key with another value", '"\\u0041"': "needless escape",
+        '"\\ud800"': "lone surrogate",
         '"\\/"': "escaped slash", '"\\u000A"': "long escape", "9007199254740992": "integer out of range",
         "-9007199254740992": "integer out of range", "[" * 33 + "]" * 33: "nested too deeply",
         "[" * 5000 + "]" * 5000: "nested far too deeply", "NaN": "not a number", "Infinity": "infinity",
@@ -194,11 +200,17 @@ def _payloads() -> Iterator[Flaw]:
     signed = {"body": BODY, "header": header().to_json()}
     manifest_type["sig"] = b64u(signer("reporter").sign("manifest", signed))
     yield flaw(
-        "signature made for another type of document", "BadSignature", to_report(frame(canonical.dumps(manifest_type)))
+        "signature made for another type of document",
+        "BadSignature",
+        to_report(frame(canonical.dumps(manifest_type))),
     )
     yield from (flaw(why, "FormatError", file) for why, file in _malformed().items())
     both = [_report().recipient, identity("stranger").recipient]
-    yield flaw("sealed to nobody who opens it", "WrongKey", seal_payload(header(), BODY, signer("reporter"), both[1:]))
+    yield flaw(
+        "sealed to nobody who opens it",
+        "WrongKey",
+        seal_payload(header(), BODY, signer("reporter"), both[1:]),
+    )
 
 
 def _malformed() -> dict[str, bytes]:
@@ -235,7 +247,7 @@ def _parts() -> Iterator[Flaw]:
     files = {
         "classical recipient only": ("Refused", age.encrypt(b"x", [classical])),
         "passphrase": ("Refused", age.encrypt(b"x", [Passphrase("abc", 1)])),
-        "mixed stanzas": ("Refused", age.write_header(mixed_stanzas, bytes(32)) + bytes(48)),
+        "mixed stanzas": ("Refused", write_header(mixed_stanzas, bytes(32)) + bytes(48)),
         "nine stanzas": ("Refused", age.encrypt(b"x", [hybrid] * 9)),
         "armored": ("FormatError", age.armor(age.seal(b"x", [hybrid])).encode()),
         "empty": ("FormatError", b""),
@@ -255,7 +267,10 @@ def _grants() -> Iterator[Flaw]:
     files = {
         "moved from another report": ("Refused", builders.other().grants[0].data),
         "another key under this rid": ("Refused", lines(first, second, third, str(stranger))),
-        "this key under another rid": ("Refused", lines(first, f"# rid: {b64u(bytes(32))}", third, str(report))),
+        "this key under another rid": (
+            "Refused",
+            lines(first, f"# rid: {b64u(bytes(32))}", third, str(report)),
+        ),
         "unknown role": ("FormatError", lines(first, second, "# role: admin", str(report))),
         "no role": ("FormatError", lines(first, second, str(report))),
         "line too many": ("FormatError", lines(first, second, third, str(report), "")),
@@ -284,14 +299,20 @@ def _shares() -> Iterator[Flaw]:
     inputs: dict[str, tuple[str, Json]] = {
         "moved from another report": ("Refused", {"file": b64(builders.other().shares[0].data)}),
         "of another seat": ("Refused", {"file": sealed_share(seat=2)}),
-        "of another identity key": ("Refused", {"file": sealed_share(identity_recipient=str(identity("a").recipient))}),
+        "of another identity key": (
+            "Refused",
+            {"file": sealed_share(identity_recipient=str(identity("a").recipient))},
+        ),
         "another threshold": ("Refused", {"file": sealed_share(k=3)}),
         "another directory": ("Refused", {"file": sealed_share(dir_seq=2)}),
         "another type": ("Refused", {"file": sealed_share(type="shares")}),
         "another version": ("Refused", {"file": sealed_share(v=2)}),
         "share too short": ("FormatError", {"file": sealed_share(true[:-1])}),
         "not the committed share": ("BadShare", {"file": sealed_share(bytes(32) + b"\x07")}),
-        "x = 0, committed": ("BadShare", {"file": sealed_share(zero), "manifest": committed({1: zero}).to_json()}),
+        "x = 0, committed": (
+            "BadShare",
+            {"file": sealed_share(zero), "manifest": committed({1: zero}).to_json()},
+        ),
     }
     for why, (error, changes) in inputs.items():
         yield Flaw("share", why, error, {**base, **changes})

@@ -68,7 +68,10 @@ def _packages() -> Iterator[Flaw]:
         "classical grant": ("Refused", {"grants": [{**grants[0], "data": classical}]}),
         "part missing": ("Refused", {"parts": parts[:-1]}),
         "parts exchanged": ("Refused", {"parts": [parts[1], parts[0], *parts[2:]]}),
-        "part of another report": ("Refused", {"parts": [builders.other().to_json()["parts"][0], *parts[1:]]}),
+        "part of another report": (
+            "Refused",
+            {"parts": [builders.other().to_json()["parts"][0], *parts[1:]]},
+        ),
         "share missing": ("FormatError", {"shares": shares[:2]}),
         "classical share": ("Refused", {"shares": [{**shares[0], "data": classical}, *shares[1:]]}),
         "share of another size": ("Refused", {"shares": [{**shares[0], "data": two_readers}, *shares[1:]]}),
@@ -79,7 +82,10 @@ def _packages() -> Iterator[Flaw]:
         "narrative too small": ("Refused", _with_part(base, 0, age.seal(bytes(2048), [desk]))),
         "telling identity": ("Refused", _with_part(base, 1, age.seal(bytes(4352), [desk]))),
         "attachment not padded": ("Refused", _with_part(base, 2, age.seal(bytes(70001), [desk]))),
-        "classical narrative": ("Refused", _with_part(base, 0, age.encrypt(b"x", [X25519Identity.generate().recipient]))),
+        "classical narrative": (
+            "Refused",
+            _with_part(base, 0, age.encrypt(b"x", [X25519Identity.generate().recipient])),
+        ),
         "narrative is no age file": ("FormatError", _with_part(base, 0, bytes(4096))),
     }
     for why, (error, change) in changes.items():
@@ -133,7 +139,9 @@ def _directories() -> Iterator[Flaw]:
     }  # fmt: skip
     for why, (error, doc) in changed.items():
         yield Flaw("directory", why, error, {**good()["directory"], "directory": doc.to_json()})
-    yield Flaw("directory", "below the pinned sequence", "Refused", {**good()["directory"], "minimum_sequence": 2})
+    yield Flaw(
+        "directory", "below the pinned sequence", "Refused", {**good()["directory"], "minimum_sequence": 2}
+    )
 
 
 def _certificates() -> Iterator[Flaw]:
@@ -146,7 +154,10 @@ def _certificates() -> Iterator[Flaw]:
         "one certifier": ("BadSignature", certified(make((1,)))),
         "one certifier twice": ("BadSignature", certified(make((1, 1)))),
         "certifier not in the directory": ("BadSignature", certified(stranger)),
-        "body changed after signing": ("BadSignature", certified(replace(doc, body={**doc.body, "roles": ["lead"]}))),
+        "body changed after signing": (
+            "BadSignature",
+            certified(replace(doc, body={**doc.body, "roles": ["lead"]})),
+        ),
         "expired": ("Refused", certified(doc, "2027-05-01")),
         "not yet valid": ("Refused", certified(doc, "2026-10-31")),
         "the desk's recipient": ("Refused", certified(make(recipient=world().desk.recipient))),

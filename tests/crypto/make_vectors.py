@@ -17,10 +17,44 @@ from services.crypto.payloads import ZERO32, Header, seal_payload
 from services.crypto.promises import entry
 from services.crypto.receipts import damm, derive, format_receipt
 from tests.crypto import builders, forge, forge_documents
-from tests.crypto.builders import ANSWERS, FIELDS, NAMED, NOW, RECEIPT, TODAY, identity, reporter, sealed, signer, world
+from tests.crypto.builders import (
+    ANSWERS,
+    FIELDS,
+    NAMED,
+    NOW,
+    RECEIPT,
+    TODAY,
+    identity,
+    reporter,
+    sealed,
+    signer,
+    world,
+)
 
 FOLDER = Path(__file__).parent / "vectors" / "adal"
-SIZES = [0, 1, 2, 3, 7, 8, 9, 10, 33, 100, 1000, 4095, 4096, 4097, 4352, 4353, 65535, 65536, 65537, 10**6, 2**24 + 1]
+SIZES = [
+    0,
+    1,
+    2,
+    3,
+    7,
+    8,
+    9,
+    10,
+    33,
+    100,
+    1000,
+    4095,
+    4096,
+    4097,
+    4352,
+    4353,
+    65535,
+    65536,
+    65537,
+    10**6,
+    2**24 + 1,
+]
 LONG = 400
 VALUES: list[Any] = [
     None, True, False, 0, -1, 2**53 - 1, -(2**53 - 1), "", "a\"b\\c/d", "\u0000\b\t\n\u000b\f\r\u001f\u007f",
@@ -43,7 +77,8 @@ FORGIVEN = [
 ]
 NO_RECEIPTS = [
     ("", "length"), (RECEIPT[:-1], "length"), (RECEIPT + "0", "length"), (RECEIPT[:-1] + "x", "length"),
-    (RECEIPT.replace("1", "\u0661"), "length"), (RECEIPT[:4] + "_" + RECEIPT[4:], "length"), (" " * 300 + RECEIPT, "length"),
+    (RECEIPT.replace("1", "\u0661"), "length"), (RECEIPT[:4] + "_" + RECEIPT[4:], "length"),
+    (" " * 300 + RECEIPT, "length"),
     (RECEIPT[:-1] + "0", "check"), ("2" + RECEIPT[1:], "check"), (RECEIPT[1] + RECEIPT[0] + RECEIPT[2:], "check"),
 ]  # fmt: skip
 
@@ -67,7 +102,8 @@ def rid_vector() -> Any:
     """`rid.json`."""
     keys = [identity(label) for label in ("a", "b", "c")]
     return [
-        {"identity": str(key), "recipient": str(key.recipient), "rid": b64u(rid_of(key.recipient))} for key in keys
+        {"identity": str(key), "recipient": str(key.recipient), "rid": b64u(rid_of(key.recipient))}
+        for key in keys
     ]
 
 
@@ -122,7 +158,8 @@ def package_vector() -> Any:
             "fields": FIELDS,
             "identity": NAMED,
             "attachments": [
-                {"name": item.name, "type": item.type, "data": b64(item.data)} for item in builders.ATTACHMENTS
+                {"name": item.name, "type": item.type, "data": b64(item.data)}
+                for item in builders.ATTACHMENTS
             ],
             "reporter": {
                 "recipient": str(reporter().identity.recipient),
@@ -166,7 +203,12 @@ def negative_vector() -> Any:
     flaws = [*forge.sealed_flaws(), *forge_documents.document_flaws()]
     strings: dict[str, str] = {}
     cases = [
-        {"kind": flaw.kind, "input": _shorten(flaw.input, strings), "why": flaw.why, "python_error": flaw.error}
+        {
+            "kind": flaw.kind,
+            "input": _shorten(flaw.input, strings),
+            "why": flaw.why,
+            "python_error": flaw.error,
+        }
         for flaw in flaws
     ]
     return {"strings": {name: long for long, name in strings.items()}, "cases": cases}

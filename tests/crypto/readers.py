@@ -61,7 +61,10 @@ def read_package(vector: Json) -> Json:
             {"name": line.name, "type": line.type, "data": canonical.b64(data)}
             for line, data in zip(opened.envelopes, true_bytes, strict=True)
         ],
-        "reporter": {"recipient": str(opened.reporter_recipient), "verify_key": b64u(opened.reporter_verify_key)},
+        "reporter": {
+            "recipient": str(opened.reporter_recipient),
+            "verify_key": b64u(opened.reporter_verify_key),
+        },
     }
 
 
@@ -70,7 +73,10 @@ def _shares(vector: Json, package: Package) -> dict[int, bytes]:
     chosen = vector["seats"][-manifest.k :]
     return {
         seat["seat"]: open_share(
-            package.shares[seat["seat"] - 1].data, HybridIdentity.parse(seat["identity"]), seat["seat"], manifest
+            package.shares[seat["seat"] - 1].data,
+            HybridIdentity.parse(seat["identity"]),
+            seat["seat"],
+            manifest,
         )
         for seat in chosen
     }

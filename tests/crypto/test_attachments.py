@@ -3,6 +3,7 @@
 import tracemalloc
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -25,19 +26,19 @@ READER = identity("reader")
 BORDERS = [0, 1, 2, 65535, 65536, 65537, 131071, 131072, 131073, 200_000]
 
 
-def made(data, **changes):
+def made(data: bytes, **changes: Any):
     file = seal_attachment(data, READER.recipient)
     return file, replace(Envelope.of(0, "a.bin", "application/octet-stream", data, file), **changes)
 
 
-def resealed(plaintext, data):
+def resealed(plaintext: bytes, data: bytes):
     """A file whose plaintext the author chose, under an honest hash of the file."""
     file = age.seal(plaintext, [READER.recipient])
     return file, Envelope.of(0, "a.bin", "application/octet-stream", data, file)
 
 
 @pytest.mark.parametrize("size", BORDERS)
-def test_sizes_around_chunk_borders_come_back(size):
+def test_sizes_around_chunk_borders_come_back(size: int):
     data = bytes(i * 7 % 251 for i in range(size))
     file, envelope = made(data)
     assert open_attachment(file, envelope, READER) == data
@@ -46,7 +47,7 @@ def test_sizes_around_chunk_borders_come_back(size):
 
 @settings(max_examples=30, deadline=None)
 @given(st.binary(max_size=3000), st.integers(1, 700), st.integers(1, 5000))
-def test_pieces_of_any_size_make_and_open_the_same(data, piece, read):
+def test_pieces_of_any_size_make_and_open_the_same(data: bytes, piece: int, read: int):
     pieces = [data[i : i + piece] for i in range(0, len(data), piece)]
     file = b"".join(seal_attachment_stream(pieces, len(data), [READER.recipient]))
     envelope = Envelope.of(0, "a", "text/plain", data, file)
@@ -69,7 +70,7 @@ def test_memory_stays_constant_for_large_files():
 
 
 @pytest.mark.parametrize("announced", [9, 11])
-def test_another_size_than_announced_is_not_sealed(announced):
+def test_another_size_than_announced_is_not_sealed(announced: int):
     with pytest.raises(Refused):
         b"".join(seal_attachment_stream([bytes(10)], announced, [READER.recipient]))
 
@@ -97,7 +98,7 @@ def test_a_wrong_hash_of_the_true_bytes_is_refused():
 
 
 @pytest.mark.parametrize("size", [2, 4, 100])
-def test_another_true_size_is_refused(size):
+def test_another_true_size_is_refused(size: int):
     file, envelope = made(b"one", size=size)
     with pytest.raises((Refused, FormatError)):
         open_attachment(file, envelope, READER)
@@ -118,14 +119,13 @@ def test_too_much_or_no_padding_is_refused():
             open_attachment(file, envelope, READER)
 
 
-def test_a_cut_file_never_ends_without_an_error():
+def test_a_cut_file_never_ends_without_an_error() -> None:
     data = bytes(200_000)
     file, envelope = made(data)
-    released = 0
+    released = open_attachment_stream([file[:140_000]], envelope, READER)
+    assert next(released) == bytes(65536)
     with pytest.raises(FormatError):
-        for chunk in open_attachment_stream([file[:140_000]], envelope, READER):
-            released += len(chunk)
-    assert released < len(data)
+        list(released)
 
 
 def test_a_stranger_does_not_open_it():
@@ -147,7 +147,7 @@ def test_a_stranger_does_not_open_it():
         ("dir/", "attachment-1"),
     ],
 )
-def test_names_are_made_safe_to_show_and_save(name, safe):
+def test_names_are_made_safe_to_show_and_save(name: str, safe: str):
     assert Envelope.of(0, name, "text/plain", b"", b"").safe_name == safe
 
 
@@ -164,7 +164,7 @@ def test_envelopes_survive_json_and_are_numbered_from_zero():
     [{"name": ""}, {"name": "x" * 256}, {"name": 1}, {"type": "text"}, {"type": "text/html; charset=x"}, {"size": -1},
      {"size": 1.0}, {"sha256": "x"}, {"file_sha256": None}, {"extra": 1}],
 )  # fmt: skip
-def test_a_malformed_envelope_is_refused(change):
+def test_a_malformed_envelope_is_refused(change: dict[str, Any]):
     with pytest.raises(FormatError):
         Envelope.from_json({**made(b"x")[1].to_json(), **change})
 

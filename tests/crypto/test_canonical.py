@@ -1,5 +1,7 @@
 """One spelling for each value, in both directions."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,22 +21,27 @@ bounded = settings(max_examples=100, deadline=None)
 
 @bounded
 @given(JSON)
-def test_what_is_written_is_read_back(value):
+def test_what_is_written_is_read_back(value: Any):
     data = canonical.dumps(value)
     assert canonical.loads(data) == value
     assert canonical.dumps(canonical.loads(data)) == data
 
 
 def test_keys_are_sorted_by_utf16_units():
-    assert canonical.dumps({"\ufb33": 1, "\U0001f600": 2, "a": 3}) == '{"a":3,"\U0001f600":2,"\ufb33":1}'.encode()
+    assert (
+        canonical.dumps({"\ufb33": 1, "\U0001f600": 2, "a": 3})
+        == '{"a":3,"\U0001f600":2,"\ufb33":1}'.encode()
+    )
 
 
 def test_tuples_are_written_as_lists():
     assert canonical.dumps(("a", 1)) == b'["a",1]'
 
 
-@pytest.mark.parametrize("value", [1.0, float("nan"), b"bytes", {1: 2}, {None: 1}, {1, 2}, object(), 2**53, "\ud800"])
-def test_a_value_outside_the_format_is_not_written(value):
+@pytest.mark.parametrize(
+    "value", [1.0, float("nan"), b"bytes", {1: 2}, {None: 1}, {1, 2}, object(), 2**53, "\ud800"]
+)
+def test_a_value_outside_the_format_is_not_written(value: Any):
     with pytest.raises(FormatError):
         canonical.dumps([value])
 
@@ -55,7 +62,7 @@ def test_a_value_that_contains_itself_is_refused():
 
 @bounded
 @given(JSON, st.data())
-def test_a_space_anywhere_outside_text_is_refused(value, data):
+def test_a_space_anywhere_outside_text_is_refused(value: Any, data: Any):
     text = canonical.dumps([value, 0])
     with pytest.raises(FormatError):
         canonical.loads(text[:-2] + b" " + text[-2:])
@@ -63,7 +70,7 @@ def test_a_space_anywhere_outside_text_is_refused(value, data):
 
 @bounded
 @given(st.binary(max_size=80))
-def test_base64_of_both_kinds_comes_back(data):
+def test_base64_of_both_kinds_comes_back(data: bytes):
     assert unb64u(b64u(data), len(data)) == data
     assert unb64(b64(data)) == data
     assert "=" not in b64u(data)
@@ -71,7 +78,7 @@ def test_base64_of_both_kinds_comes_back(data):
 
 @bounded
 @given(st.text("AQgw_-+/=\n ", max_size=9))
-def test_only_one_text_stands_for_some_bytes(text):
+def test_only_one_text_stands_for_some_bytes(text: str):
     for decode, encode in ((unb64u, b64u), (unb64, b64)):
         try:
             data = decode(text)
@@ -81,7 +88,7 @@ def test_only_one_text_stands_for_some_bytes(text):
 
 
 @pytest.mark.parametrize("value", [None, 1, b"AAAA", ["AAAA"]])
-def test_what_is_no_text_is_no_base64(value):
+def test_what_is_no_text_is_no_base64(value: Any):
     for decode in (unb64u, unb64):
         with pytest.raises(FormatError):
             decode(value)
@@ -93,7 +100,7 @@ def test_the_number_of_bytes_is_checked():
 
 
 @pytest.mark.parametrize("value", [[], None, {"a": 1}, {"a": 1, "b": 2, "z": 3}])
-def test_an_object_has_exactly_its_members(value):
+def test_an_object_has_exactly_its_members(value: Any):
     with pytest.raises(FormatError):
         members(value, ("a", "b"), ("c",))
 

@@ -14,7 +14,7 @@ bounded = settings(max_examples=100, deadline=None)
 
 @bounded
 @given(st.integers(2, 2**40))
-def test_padme_is_the_published_formula(size):
+def test_padme_is_the_published_formula(size: int):
     exponent = floor(log2(size)) if size < 2**40 else 40
     step = 2 ** (exponent - (floor(log2(exponent)) + 1 if exponent else 0))
     assert padme(size) == -(-size // step) * step
@@ -22,7 +22,7 @@ def test_padme_is_the_published_formula(size):
 
 @bounded
 @given(st.integers(0, 2**60))
-def test_padme_costs_at_most_twelve_percent_and_is_stable(size):
+def test_padme_costs_at_most_twelve_percent_and_is_stable(size: int):
     total = padme(size)
     assert size <= total <= size * 1.12 + 1
     assert padme(total) == total
@@ -30,7 +30,7 @@ def test_padme_costs_at_most_twelve_percent_and_is_stable(size):
 
 @bounded
 @given(st.integers(0, 2**40))
-def test_a_larger_size_never_pads_to_less(size):
+def test_a_larger_size_never_pads_to_less(size: int):
     assert padme(size) <= padme(size + 1)
 
 
@@ -40,7 +40,7 @@ def test_the_minimum_counts_before_padding():
 
 @bounded
 @given(st.binary(max_size=300), st.integers(0, 300))
-def test_what_was_padded_is_cut_out_again(data, extra):
+def test_what_was_padded_is_cut_out_again(data: bytes, extra: int):
     total = len(data) + extra
     assert unpad_check(pad(data, total), len(data), total) == data
 
@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_refused():
 
 
 @pytest.mark.parametrize("position", [3, 4, 9])
-def test_a_padding_byte_that_is_not_zero_is_refused(position):
+def test_a_padding_byte_that_is_not_zero_is_refused(position: int):
     data = bytearray(pad(b"abc", 10))
     data[position] = 1
     with pytest.raises(FormatError):
@@ -62,14 +62,14 @@ def test_a_padding_byte_that_is_not_zero_is_refused(position):
 
 
 @pytest.mark.parametrize(("size", "total"), [(3, 11), (3, 9), (11, 10), (-1, 10)])
-def test_another_length_is_refused(size, total):
+def test_another_length_is_refused(size: int, total: int):
     with pytest.raises(FormatError):
         unpad_check(pad(b"abc", 10), size, total)
 
 
 @bounded
 @given(st.integers(0, 9000))
-def test_a_frame_comes_back_and_has_a_padme_size(size):
+def test_a_frame_comes_back_and_has_a_padme_size(size: int):
     document = b"x" * size
     framed = frame(document)
     assert unframe(framed) == document
@@ -77,7 +77,7 @@ def test_a_frame_comes_back_and_has_a_padme_size(size):
 
 
 @pytest.mark.parametrize("cut", [0, 3, 4095])
-def test_a_cut_frame_is_refused(cut):
+def test_a_cut_frame_is_refused(cut: int):
     with pytest.raises(FormatError):
         unframe(frame(b"abc")[:cut])
 

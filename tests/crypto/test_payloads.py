@@ -1,5 +1,7 @@
 """A payload comes back whole, in sizes that tell little; what it must not accept stands in test_adversaries."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,18 +16,18 @@ READER, AUTHOR = identity("reader"), signer("author")
 RID = seed("rid")
 
 
-def header(**changes):
+def header(**changes: Any):
     fields = {"type": "message", "by": "reporter", "rid": RID, "dir_seq": 3, "n": 0, "prev": ZERO32}
     return Header(**{**fields, **changes})
 
 
-def sealed(body=None, **changes):
+def sealed(body: Any = None, **changes: Any):
     return seal_payload(header(**changes), body or {"text": "x"}, AUTHOR, [READER.recipient])
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 20_000))
-def test_a_body_of_any_size_comes_back_padded(size):
+def test_a_body_of_any_size_comes_back_padded(size: int):
     data = sealed({"text": "ж" * size})
     opened = open_payload(data, READER)
     opened.check(rid=RID, type="message", by="reporter", n=0, prev=ZERO32, verify_key=AUTHOR.verify_key)
@@ -36,7 +38,8 @@ def test_a_body_of_any_size_comes_back_padded(size):
 
 def test_every_identity_has_one_size():
     sizes = {
-        len(sealed({"identity": named}, type="identity")) for named in (None, {"name": "a"}, {"name": "b" * 3000})
+        len(sealed({"identity": named}, type="identity"))
+        for named in (None, {"name": "a"}, {"name": "b" * 3000})
     }
     assert len(sizes) == 1
 
@@ -62,9 +65,17 @@ def test_nothing_is_sealed_to_nobody_or_to_nine():
 
 @pytest.mark.parametrize(
     "change",
-    [{"type": "note"}, {"by": "server"}, {"rid": bytes(31)}, {"dir_seq": 0}, {"n": -1}, {"n": True}, {"prev": b""}],
+    [
+        {"type": "note"},
+        {"by": "server"},
+        {"rid": bytes(31)},
+        {"dir_seq": 0},
+        {"n": -1},
+        {"n": True},
+        {"prev": b""},
+    ],
 )
-def test_an_impossible_header_is_not_sealed(change):
+def test_an_impossible_header_is_not_sealed(change: dict[str, Any]):
     with pytest.raises(FormatError):
         sealed(**change)
 
@@ -75,7 +86,7 @@ def test_a_body_that_is_no_json_is_not_sealed():
 
 
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.9, 0.999])
-def test_a_flipped_bit_anywhere_is_noticed(share):
+def test_a_flipped_bit_anywhere_is_noticed(share: float):
     data = bytearray(sealed())
     data[int(len(data) * share)] ^= 4
     with pytest.raises(CryptoError):
@@ -83,7 +94,7 @@ def test_a_flipped_bit_anywhere_is_noticed(share):
 
 
 @pytest.mark.parametrize("cut", [0, 10, 1600, 1630, 5000, -1])
-def test_a_truncated_file_is_refused(cut):
+def test_a_truncated_file_is_refused(cut: int):
     with pytest.raises(FormatError):
         open_payload(sealed()[:cut], READER)
 

@@ -10,10 +10,13 @@ from tests.crypto.builders import RECEIPT
 
 bounded = settings(max_examples=100, deadline=None)
 RECEIPTS = st.text("0123456789", min_size=23, max_size=23).map(lambda digits: digits + str(damm(digits)))
-SEPARATORS = st.text(" -\t\n\u00a0\u2009\u202f\u3000\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d\u200b\u2060\ufeff", max_size=3)
+SEPARATORS = st.text(
+    " -\t\n\u00a0\u2009\u202f\u3000\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d\u200b\u2060\ufeff",
+    max_size=3,
+)
 
 
-def reason(text):
+def reason(text: str):
     with pytest.raises(ReceiptError) as caught:
         parse_receipt(text)
     return caught.value.reason
@@ -26,7 +29,11 @@ def test_the_quasigroup_is_totally_anti_symmetric():
     assert all(sorted(column) == list(digits) for column in zip(*table, strict=True))
     assert all(table[x][x] == 0 for x in digits)
     assert all(
-        table[table[c][x]][y] != table[table[c][y]][x] for c in digits for x in digits for y in digits if x != y
+        table[table[c][x]][y] != table[table[c][y]][x]
+        for c in digits
+        for x in digits
+        for y in digits
+        if x != y
     )
 
 
@@ -45,7 +52,7 @@ def test_new_receipts_are_valid_and_differ():
 
 @bounded
 @given(RECEIPTS)
-def test_every_wrong_digit_is_caught(receipt):
+def test_every_wrong_digit_is_caught(receipt: str):
     for place in range(24):
         for digit in "0123456789":
             if digit != receipt[place]:
@@ -54,7 +61,7 @@ def test_every_wrong_digit_is_caught(receipt):
 
 @bounded
 @given(RECEIPTS)
-def test_every_swap_of_unequal_neighbours_is_caught(receipt):
+def test_every_swap_of_unequal_neighbours_is_caught(receipt: str):
     for place in range(23):
         one, two = receipt[place], receipt[place + 1]
         if one != two:
@@ -63,19 +70,24 @@ def test_every_swap_of_unequal_neighbours_is_caught(receipt):
 
 @bounded
 @given(RECEIPTS, st.lists(SEPARATORS, min_size=25, max_size=25))
-def test_separators_of_every_kind_are_forgiven(receipt, separators):
-    text = "".join(separator + digit for separator, digit in zip(separators, receipt, strict=False)) + separators[-1]
+def test_separators_of_every_kind_are_forgiven(receipt: str, separators: list[str]):
+    text = (
+        "".join(separator + digit for separator, digit in zip(separators, receipt, strict=False))
+        + separators[-1]
+    )
     assert parse_receipt(text) == receipt
 
 
 @bounded
 @given(RECEIPTS, st.sampled_from([0xFF10, 0x1D7CE, 0x1D7D8, 0x1D7F6]))
-def test_wide_and_mathematical_digits_are_forgiven(receipt, zero):
+def test_wide_and_mathematical_digits_are_forgiven(receipt: str, zero: int):
     assert parse_receipt("".join(chr(zero + int(digit)) for digit in receipt)) == receipt
 
 
-@pytest.mark.parametrize("text", ["", "1", RECEIPT[:-1], RECEIPT + "1", RECEIPT[:-1] + "O", RECEIPT + ".", "x" * 10**6])
-def test_anything_that_is_not_24_digits_has_a_wrong_length(text):
+@pytest.mark.parametrize(
+    "text", ["", "1", RECEIPT[:-1], RECEIPT + "1", RECEIPT[:-1] + "O", RECEIPT + ".", "x" * 10**6]
+)
+def test_anything_that_is_not_24_digits_has_a_wrong_length(text: str):
     assert reason(text) == "length"
 
 
@@ -105,7 +117,11 @@ def test_keys_follow_from_the_digits_alone():
         again.signing.seed,
     )
     assert len({one.lookup, one.identity.seed, one.signing.seed}) == 3
-    assert not {one.lookup, one.identity.seed, one.signing.seed} & {other.lookup, other.identity.seed, other.signing.seed}
+    assert not {one.lookup, one.identity.seed, one.signing.seed} & {
+        other.lookup,
+        other.identity.seed,
+        other.signing.seed,
+    }
 
 
 def test_keys_are_not_made_from_a_mistyped_receipt():

@@ -1,5 +1,7 @@
 """A signature says one thing of one body, and a threshold counts people's keys, not signatures."""
 
+from typing import Any
+
 import pytest
 
 from services.crypto import signatures
@@ -13,7 +15,7 @@ KEYS = {ONE.verify_key, TWO.verify_key, THREE.verify_key}
 
 
 @pytest.mark.parametrize("type_", sorted(signatures.TYPES))
-def test_a_signature_holds_for_its_type_only(type_):
+def test_a_signature_holds_for_its_type_only(type_: str):
     sig = ONE.sign(type_, BODY)
     verify(ONE.verify_key, type_, BODY, sig)
     for other in signatures.TYPES - {type_}:
@@ -31,7 +33,7 @@ def test_an_unknown_type_is_not_signed():
 
 
 @pytest.mark.parametrize("position", [0, 31, 32, 63])
-def test_a_flipped_bit_spoils_a_signature(position):
+def test_a_flipped_bit_spoils_a_signature(position: int):
     sig = bytearray(ONE.sign("payload", BODY))
     sig[position] ^= 1
     with pytest.raises(BadSignature):
@@ -104,9 +106,16 @@ def test_a_document_survives_json_and_its_digest_ignores_signatures():
 
 @pytest.mark.parametrize(
     "change",
-    [{"body": []}, {"body": {"x": 1.5}}, {"signatures": {}}, {"signatures": [{}]}, {"extra": 1}, {"signatures": [1]}],
+    [
+        {"body": []},
+        {"body": {"x": 1.5}},
+        {"signatures": {}},
+        {"signatures": [{}]},
+        {"extra": 1},
+        {"signatures": [1]},
+    ],
 )
-def test_what_is_no_signed_document_is_refused(change):
+def test_what_is_no_signed_document_is_refused(change: dict[str, Any]):
     with pytest.raises(FormatError):
         Signed.from_json({**sign_document("directory", BODY, [ONE]).to_json(), **change})
 

@@ -1,6 +1,7 @@
 """The committed vectors: what both twins must agree on, and what both must refuse."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.crypto import make_vectors
 from tests.crypto.readers import READERS, read_directory, read_package, whole
 
 
-def vector(name):
+def vector(name: str):
     return json.loads((make_vectors.FOLDER / f"{name}.json").read_text())
 
 
@@ -28,7 +29,7 @@ NEGATIVE = vector("negative")
 
 
 @pytest.mark.parametrize("name", sorted(make_vectors.STEADY))
-def test_the_committed_file_is_what_the_generator_writes(name):
+def test_the_committed_file_is_what_the_generator_writes(name: str):
     written = (make_vectors.FOLDER / f"{name}.json").read_text()
     assert written == make_vectors.text(make_vectors.STEADY[name]())
 
@@ -116,6 +117,6 @@ def test_the_promise_holds():
 
 
 @pytest.mark.parametrize("case", NEGATIVE["cases"], ids=lambda case: f"{case['kind']}: {case['why']}")
-def test_a_negative_vector_is_refused(case):
+def test_a_negative_vector_is_refused(case: dict[str, Any]):
     with pytest.raises(CryptoError):
         READERS[case["kind"]](whole(case["input"], NEGATIVE["strings"]))

@@ -23,7 +23,7 @@ from sqlalchemy import create_engine, make_url, text
 from services.kit import postgres_processes, postgres_programs
 from services.kit.ports import is_free
 from services.kit.postgres import Cluster, ClusterError, RunningCluster, ensure_cluster
-from services.kit.postgres_programs import MYSELF, ProgramsError, User, choose_user, find_programs
+from services.kit.postgres_programs import MYSELF, ProgramsError, choose_user, find_programs
 
 ROOT = Path(__file__).parents[2]
 MARKER = "karaganda-7731"
@@ -249,9 +249,11 @@ folder = Path(sys.argv[1])
 """
 
 
-def start(script: str, folder: Path, *prefix: str) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def start(script: str, folder: Path, *prefix: str) -> Iterator[subprocess.Popen[str]]:
+    """A process of its own that runs `script`; killed in the end."""
     code = PREAMBLE + textwrap.dedent(script)
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*prefix, sys.executable, "-c", code, str(folder)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -259,6 +261,11 @@ def start(script: str, folder: Path, *prefix: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def run(script: str, folder: Path, *prefix: str) -> subprocess.CompletedProcess[str]:
@@ -276,15 +283,11 @@ signal.pause()
 
 @contextlib.contextmanager
 def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that runs the cluster; killed in the end."""
+    """Another process, which runs the cluster."""
     with start(HOLD, folder) as process:
         assert process.stdout is not None
         assert process.stdout.readline().strip().isdigit()
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.communicate()
+        yield process
 
 
 @linux
@@ -331,9 +334,6 @@ def test_two_first_starts_at_once_make_one_cluster(tmp_path: Path) -> None:
         assert one.stdout is not None
         assert two.stdout is not None
         said = {one.stdout.readline(), two.stdout.readline()}
-        for process in (one, two):
-            process.kill()
-            process.communicate()
     assert len(said) == 1
     assert "password" in said.pop()
 
@@ -351,8 +351,6 @@ def test_waiting_for_a_holder_whose_server_does_not_answer_ends(folder: Path) ->
         other.stdout.readline()
         with pytest.raises(ClusterError):
             ensure_cluster(folder, timeout=0.5)
-        other.kill()
-        other.communicate()
 
 
 @linux
@@ -443,12 +441,11 @@ def test_a_first_start_killed_in_the_middle_is_made_up_for(tmp_path: Path, after
         until(lambda: (tmp_path / "c" / "server").exists())
         time.sleep(after)
         first.kill()
-        first.communicate()
     with ensure_cluster(tmp_path / "c", durable=False, timeout=60) as cluster:
         assert value(cluster, "SELECT 1") == 1
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])  # noqa: S104
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0"])
 def test_a_taken_port_is_given_up_for_good(folder: Path, address: str) -> None:
     before = Cluster(folder).port()
     assert before is not None
@@ -474,7 +471,7 @@ FAILING = [
     f"SELECT '{MARKER}'::int",
     f"SELECT no_such_column, '{MARKER}'",
     f"DO $$ BEGIN RAISE WARNING '{MARKER}'; RAISE EXCEPTION '{MARKER}' USING DETAIL = '{MARKER}'; END $$",
-    f"CREATE TEMP TABLE t (v text UNIQUE); INSERT INTO t VALUES ('{MARKER}'), ('{MARKER}')",  # noqa: S608
+    f"CREATE TEMP TABLE t (v text UNIQUE); INSERT INTO t VALUES ('{MARKER}'), ('{MARKER}')",
     f"SET statement_timeout = '10ms'; SELECT pg_sleep(1), '{MARKER}'",
     f"'{MARKER}",
 ]
@@ -661,8 +658,3 @@ def test_the_package_is_found_without_importing_it() -> None:
 
 def test_the_marker_tells_the_version_and_the_port(made: Path) -> None:
     assert json.loads(Cluster(made).marker.read_bytes()) == {"major": 18, "port": Cluster(made).port()}
-
-
-def test_a_user_is_another_one_unless_it_is_ourselves() -> None:
-    assert not MYSELF.is_other
-    assert User(0, 0).is_other

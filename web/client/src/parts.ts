@@ -44,15 +44,12 @@ export async function openPart(file: Uint8Array, identity: HybridIdentity): Prom
   const header = checkPart(file);
   const decrypter = new Decrypter();
   decrypter.addIdentity(identity.secret());
-  await decrypter.decryptHeader(file.subarray(0, header.size)).catch((error: unknown) => {
+  return decrypter.decrypt(file).catch((error: unknown) => {
     if (header.stanzas.some(({ args }) => !sound(unpadded(args[0]!).subarray(MLKEM_ENC)))) {
       throw new FormatError("age header: low-order share");
     }
     const unmatched = error instanceof Error && error.message.startsWith("no identity");
-    throw unmatched ? new WrongKey("age file: no identity opens it") : new FormatError("age header: wrong MAC");
-  });
-  return decrypter.decrypt(file).catch(() => {
-    throw new FormatError("age file: altered or cut");
+    throw unmatched ? new WrongKey("age file: no identity opens it") : new FormatError("age file: altered or cut");
   });
 }
 

@@ -1,0 +1,78 @@
+"""What the accounts service holds in memory while it runs: its two keys and the bound on password hashing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, TypeVar, cast
+from uuid import UUID
+
+import anyio
+from fastapi import Depends, FastAPI, Request
+
+from services.accounts.settings import Settings
+from services.crypto import secretbox, totp
+from services.crypto.canonical import unb64u
+from services.crypto.errors import CryptoError
+from services.crypto.signatures import SigningKey
+from services.kit.settings import SettingsError, read_secret
+
+T = TypeVar("T")
+NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a route of accounts needs beside its connection."""
+
+    settings: Settings
+    token_key: SigningKey
+    service_key: bytes = field(repr=False)
+    hashing: anyio.CapacityLimiter
+    #: A second factor of nobody, so that an unknown login costs the same work.
+    dummy_box: bytes = field(repr=False)
+
+    async def hash(self, work: Callable[..., T], *arguments: str) -> T:
+        """Run a password function in a thread, only so many at once: each takes 19 MiB and a core."""
+        return await anyio.to_thread.run_sync(work, *arguments, limiter=self.hashing)
+
+    def throttle_key(self, login: str) -> bytes:
+        """What attempts are counted by: the same for known and unknown logins, and of no use to a thief."""
+        return secretbox.mac(self.service_key, b"adal/v1/accounts/throttle", login.encode())
+
+    def seal_totp(self, secret: bytes, person: UUID) -> bytes:
+        """A TOTP secret as stored: it opens for this person's row only."""
+        return secretbox.seal(self.service_key, secret, person.bytes)
+
+    def open_totp(self, box: bytes, person: UUID) -> bytes:
+        return secretbox.open_box(self.service_key, box, person.bytes)
+
+
+def key_bytes(path: Path, name: str) -> bytes:
+    """32 bytes from a file of base64url or hexadecimal text. Errors: SettingsError."""
+    try:
+        text = read_secret(path, name).decode("ascii")
+        return bytes.fromhex(text) if len(text) == 64 else unb64u(text, 32)
+    except (CryptoError, ValueError):
+        raise SettingsError(
+            f"the secret file of {name} does not hold 32 bytes as base64url or hexadecimal text"
+        ) from None
+
+
+async def start(app: FastAPI) -> None:
+    """Read the secrets. Errors: SettingsError."""
+    settings: Settings = app.state.settings
+    service_key = key_bytes(settings.service_key_file, "service_key_file")
+    app.state.context = Context(
+        settings=settings,
+        token_key=SigningKey.from_seed(key_bytes(settings.token_key_file, "token_key_file")),
+        service_key=service_key,
+        hashing=anyio.CapacityLimiter(settings.argon2_at_once),
+        dummy_box=secretbox.seal(service_key, totp.new_secret(), NOBODY.bytes),
+    )
+
+
+def _context(request: Request) -> Context:
+    return cast("Context", request.app.state.context)
+
+
+InContext = Annotated[Context, Depends(_context)]

@@ -1,0 +1,108 @@
+"""Tables of the accounts service. Secrets lie here only as hashes or sealed under a key outside the database.
+
+Nothing tells from where or how often somebody signed in; ended sessions are deleted.
+"""
+
+import uuid
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from services.kit.db import metadata as make_metadata
+
+metadata = make_metadata("accounts")
+
+
+def _person(primary_key: bool = True) -> Column[uuid.UUID]:
+    return Column("person", Uuid, ForeignKey("accounts.people.id"), primary_key=primary_key, nullable=False)
+
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", Uuid, primary_key=True, default=uuid.uuid4),
+    Column("login", Text, nullable=False, unique=True, comment="lower case"),
+    Column("name", Text, nullable=False),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("created", Date, nullable=False),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    _person(),
+    Column("password_phc", Text, comment="Argon2id; null until enrolled"),
+    Column("totp_box", LargeBinary, comment="the TOTP secret, sealed under the service key for this person"),
+    Column("totp_last_step", Integer, nullable=False, comment="the step of the last code used, -1 for none"),
+    Column("totp_confirmed", Boolean, nullable=False, comment="whether a code was ever used"),
+    Column("enrolment_hash", LargeBinary, comment="SHA-256 of the one-time secret; null when there is none"),
+    Column("enrolment_expires", DateTime(timezone=True)),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True, comment="SHA-256 of the session secret"),
+    _person(primary_key=False),
+    Column("created", DateTime(timezone=True), nullable=False),
+    Column("expires", DateTime(timezone=True), nullable=False),
+    Column("revoked", Boolean, nullable=False),
+)
+
+sign_in_throttle = Table(
+    "sign_in_throttle",
+    metadata,
+    Column("key", LargeBinary, primary_key=True, comment="keyed hash of a login, known or not"),
+    Column("window_start", DateTime(timezone=True), nullable=False),
+    Column("count", Integer, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    _person(),
+    Column("wrapped", LargeBinary, nullable=False, comment="age file under the person's passphrase"),
+    Column("recipient", Text, nullable=False),
+    Column("verify_key", LargeBinary, nullable=False),
+)
+
+certificates = Table(
+    "certificates",
+    metadata,
+    _person(),
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the canonical signed document"),
+    Column("document", JSONB, nullable=False),
+    Column("valid_from", Date, nullable=False),
+    Column("valid_until", Date, nullable=False),
+    Column("added", DateTime(timezone=True), nullable=False),
+)
+
+group_keys = Table(
+    "group_keys",
+    metadata,
+    _person(),
+    Column("key_id", Text, primary_key=True, comment="such as central/2026-11"),
+    Column("data", LargeBinary, nullable=False, comment="age file sealed to the person"),
+)
+
+job_runs = Table(
+    "job_runs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("started", DateTime(timezone=True), nullable=False),
+    Column("finished", DateTime(timezone=True)),
+    Column("done", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+)

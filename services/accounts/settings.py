@@ -1,0 +1,44 @@
+"""Settings of the accounts service, environment prefix `ADAL_ACCOUNTS_`."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from services.crypto.tokens import MAX_LIFETIME
+from services.kit.settings import ServiceSettings, service_config
+
+
+class Settings(ServiceSettings):
+    """Secrets are files of 32 bytes, as base64url or hexadecimal text."""
+
+    model_config = service_config("ADAL_ACCOUNTS_")
+
+    token_key_file: Path = Field(description="Ed25519 seed that signs access tokens")
+    service_key_file: Path = Field(description="seals second factors and keys the throttle; outside the database")
+    second_factor: bool = Field(True, description="ask for a TOTP code at sign-in; only development may say no")
+    session_hours: int = Field(12, ge=1, le=24)
+    token_seconds: int = Field(300, ge=30, le=MAX_LIFETIME)
+    enrolment_hours: int = Field(72, ge=1, le=168)
+    throttle_attempts: int = Field(10, ge=1, le=100, description="failed sign-ins of one login in a window")
+    throttle_seconds: int = Field(900, ge=1, le=86_400, description="length of that window")
+    argon2_at_once: int = Field(2, ge=1, le=64, description="password hashes at the same time, 19 MiB each")
+
+    @model_validator(mode="after")
+    def _two_factors_in_production(self) -> Self:
+        if not self.second_factor and not self.development:
+            raise ValueError("the second factor may be switched off in development only")
+        return self
+
+    @property
+    def session_life(self) -> timedelta:
+        return timedelta(hours=self.session_hours)
+
+    @property
+    def enrolment_life(self) -> timedelta:
+        return timedelta(hours=self.enrolment_hours)
+
+    @property
+    def throttle_window(self) -> timedelta:
+        return timedelta(seconds=self.throttle_seconds)

@@ -1,0 +1,213 @@
+"""`adal case`: list cases, open them here, answer, download, assign, move on. Keys never leave this machine."""
+
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from services.cli.failures import Wrong
+from services.cli.form import Form
+from services.cli.here import SignIn, here_of
+from services.cli.inbox import TextOption, print_thread, state_name
+from services.cli.language import Command, _, language, new_group
+from services.cli.report import AttachOption, read_attachments
+from services.cli.screen import bar, one_line, pairs, read_text, say, shown, table
+from services.client.cases import OpenedCase
+from services.client.staff import StaffSession
+from services.kit.i18n import N_, date_text
+
+app = new_group(N_("Work on cases: list, open, answer, download, assign."))
+
+LoginOption = Annotated[
+    str | None, typer.Option("--login", envvar="ADAL_LOGIN", help=N_("Your login; the rest is asked."))
+]
+SecretsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--secrets", help=N_("JSON file, readable by you only: login, password, totp_secret, passphrase.")
+    ),
+]
+CaseArgument = Annotated[str, typer.Argument(metavar="CASE", help=N_("Reference or id of the case."))]
+"""Names of options that every staff command has."""
+
+
+@app.command("list", cls=Command, help=N_("List cases, newest first."))
+def list_cases(
+    ctx: typer.Context,
+    login: LoginOption = None,
+    secrets: SecretsOption = None,
+    state: Annotated[str | None, typer.Option(help=N_("Only this state."))] = None,
+    category: Annotated[str | None, typer.Option(help=N_("Only this category (code)."))] = None,
+    region: Annotated[str | None, typer.Option(help=N_("Only this region (code)."))] = None,
+    mine: Annotated[bool, typer.Option("--mine", help=N_("Only cases assigned to you."))] = False,
+    limit: Annotated[int, typer.Option(min=1, help=N_("At most so many."))] = 100,
+) -> None:
+    """Print the coded values of cases."""
+    asked = {"state": state, "category": category, "region": region, "assigned": "me" if mine else None}
+    filters = {name: value for name, value in asked.items() if value is not None}
+    rows = []
+    with SignIn(here_of(ctx), login, secrets).session() as session:
+        for line in session.cases(**filters):
+            fields = line.fields
+            rows.append(
+                [line.reference, state_name(line.state), line.filed_on.isoformat(), str(fields.get("category")),
+                 str(fields.get("region")), str(fields.get("urgency")), str(len(line.assignees))]
+            )  # fmt: skip
+            if len(rows) == limit:
+                break
+    heads = [_("Reference"), _("State"), _("Day"), _("Category"), _("Region"), _("Urgency"), _("Assigned")]
+    table(heads, rows)
+
+
+@app.command("open", cls=Command, help=N_("Open a case on this computer and show it."))
+def open_case(
+    ctx: typer.Context, case: CaseArgument, login: LoginOption = None, secrets: SecretsOption = None
+) -> None:
+    """Print everything of a case that was checked."""
+    here = here_of(ctx)
+    with SignIn(here, login, secrets).session(unlock=True) as session, here.reporter() as reporter:
+        _print(Form(reporter.form()), _open(session, case))
+
+
+@app.command("answer", cls=Command, help=N_("Write to the reporter."))
+def answer(
+    ctx: typer.Context,
+    case: CaseArgument,
+    text: TextOption = None,
+    attach: AttachOption = None,
+    login: LoginOption = None,
+    secrets: SecretsOption = None,
+) -> None:
+    """Seal an answer to the report and to the reporter, and send it."""
+    files = read_attachments(attach or [])
+    with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
+        opened = _open(session, case)
+        words = read_text(text, _("Your message"))
+        if not words:
+            raise Wrong(_("There is no text."))
+        with bar(_("Sending")) as progress:
+            session.answer(opened, words, files, progress=progress)
+    say(_("The message is stored."))
+
+
+@app.command(
+    "download", cls=Command, help=N_("Save attachments of a case, checked and under harmless names.")
+)
+def download(
+    ctx: typer.Context,
+    case: CaseArgument,
+    to: Annotated[Path, typer.Option("--to", help=N_("Folder to save in."))],
+    number: Annotated[
+        list[int] | None,
+        typer.Option("--number", help=N_("Only these numbers of the list that `case open` shows.")),
+    ] = None,
+    login: LoginOption = None,
+    secrets: SecretsOption = None,
+) -> None:
+    """Save all attachments or those asked for."""
+    with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
+        opened = _open(session, case)
+        found = opened.attachments
+        wanted = number or list(range(1, len(found) + 1))
+        if not all(1 <= one <= len(found) for one in wanted):
+            raise Wrong(_("There is no attachment with this number."))
+        for one in wanted:
+            path = session.download(opened, found[one - 1], to)
+            say(_("Saved: {name}", name=shown(path.name)))
+    say(_("Open these files only on a computer you can lose: they come from a stranger."))
+
+
+@app.command("assign", cls=Command, help=N_("Hand a case to a certified person."))
+def assign(
+    ctx: typer.Context,
+    case: CaseArgument,
+    person: Annotated[str, typer.Argument(metavar="PERSON", help=N_("Id or exact name of the person."))],
+    role: Annotated[str, typer.Option(help=N_("investigator or lead."))] = "investigator",
+    login: LoginOption = None,
+    secrets: SecretsOption = None,
+) -> None:
+    """Re-wrap the key of the report for a person whose certificate was checked."""
+    if role not in ("investigator", "lead"):
+        raise Wrong(_("The role must be investigator or lead."))
+    with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
+        found = _person(session, person)
+        session.assign(_open(session, case), found, role)
+    say(_("The case is assigned."))
+
+
+@app.command("state", cls=Command, help=N_("Move a case to its next state."))
+def state(
+    ctx: typer.Context,
+    case: CaseArgument,
+    to: Annotated[str, typer.Argument(metavar="STATE", help=N_("registered, in_review or closed."))],
+    login: LoginOption = None,
+    secrets: SecretsOption = None,
+) -> None:
+    """Change the state; the step is logged."""
+    with SignIn(here_of(ctx), login, secrets).session() as session:
+        reached = session.set_state(_id(session, case), to)
+    say(_("The state is now: {state}", state=state_name(reached)))
+
+
+def _id(session: StaffSession, case: str) -> str:
+    try:
+        return str(UUID(case))
+    except ValueError:
+        return session.find(case).id
+
+
+def _open(session: StaffSession, case: str) -> OpenedCase:
+    return session.case(_id(session, case))
+
+
+def _person(session: StaffSession, person: str) -> str:
+    found = [one.id for one in session.staff() if person in (one.id, one.name)]
+    if len(found) > 1:
+        raise Wrong(_("Several people have this name. Give the id."))
+    if not found:
+        raise LookupError
+    return found[0]
+
+
+def _print(form: Form, case: OpenedCase) -> None:
+    line = case.line
+    pairs(
+        [
+            (_("Reference"), shown(line.reference)),
+            (_("State"), state_name(line.state)),
+            (_("Day"), date_text(line.filed_on, language())),
+            (_("Desk"), shown(line.desk)),
+        ]
+    )
+    say()
+    pairs(
+        [
+            form.text_of("fields", code, shown(value))
+            for code, value in line.fields.items()
+            if value is not None
+        ]
+    )
+    for name, (clear, sealed) in case.narrative.field_differences.items():
+        say(
+            _("Differs: {field} is {clear} in clear, but {sealed} in what the reporter sealed.",
+              field=shown(name), clear=one_line(clear), sealed=one_line(sealed)),
+            bold=True,
+        )  # fmt: skip
+    _print_sealed(form, case)
+
+
+def _print_sealed(form: Form, case: OpenedCase) -> None:
+    for code, value in case.narrative.answers.items():
+        part = "mode" if code == "mode" else "answers"
+        question, text = form.text_of(part, code, value)
+        say()
+        say(shown(question), bold=True)
+        say(shown(text))
+    say()
+    if case.sealed.code_replaced_on is not None:
+        say(_("Receipt code replaced on {day}.", day=date_text(case.sealed.code_replaced_on, language())))
+    say(_("Who the reporter is lies in a part that only custodians together can open."))
+    for number, envelope in enumerate(case.attachments, 1):
+        say(f"  {number:3} {one_line(envelope.safe_name)} ({one_line(envelope.type)}, {envelope.size})")
+    print_thread(case.messages, case.rejected)

@@ -1,0 +1,97 @@
+"""What goes to the terminal and what is read from it.
+
+Words of strangers are shown without control and direction characters, so that a report cannot drive the terminal of
+who reads it. Secrets are prompted for or read from standard input, never taken from the command line.
+"""
+
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+
+from services.cli.language import _
+from services.client.http import Progress as Report
+
+_KEPT = frozenset("\n\t")
+
+
+def shown(text: object) -> str:
+    """Text as it may be shown: without control, direction and other invisible characters."""
+    return "".join(char for char in str(text) if char in _KEPT or unicodedata.category(char)[0] != "C")
+
+
+def one_line(text: object) -> str:
+    """The same on one line."""
+    return " ".join(shown(text).split())
+
+
+def say(text: str = "", error: bool = False, bold: bool = False) -> None:
+    """Print a line as it is: no markup, no line breaks of ours."""
+    console = Console(stderr=error, soft_wrap=True)
+    console.print(text, markup=False, highlight=False, style="bold" if bold else None)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under their heads."""
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for head in heads:
+        grid.add_column(head, overflow="fold")
+    for row in rows:
+        grid.add_row(*(_plain(cell) for cell in row))
+    Console().print(grid, highlight=False)
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names and values, one pair on a line."""
+    width = max((len(name) for name, _value in rows), default=0)
+    for name, value in rows:
+        say(f"  {name.ljust(width)}  {value}")
+
+
+def ask(question: str, default: str = "", secret: bool = False) -> str:
+    """Ask for a line; the default may be empty."""
+    answer: str = typer.prompt(question, default=default, hide_input=secret, show_default=bool(default))
+    return answer.strip()
+
+
+def ask_yes(question: str) -> bool:
+    """Ask for a yes; anything else is a no."""
+    answer = ask(f"{question} [{_('yes')}/{_('no')}]")
+    return answer.casefold() in {_("yes").casefold(), "yes", "y", "1"}
+
+
+def ask_long(question: str) -> str:
+    """Ask for several lines; an empty line ends them."""
+    say(question + " " + _("(end with an empty line)"))
+    lines: list[str] = []
+    while line := ask(">"):
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def read_text(path: Path | None, question: str) -> str:
+    """Text from a file, from standard input (`-`), or asked for."""
+    if path is None:
+        return ask_long(question)
+    return sys.stdin.read().strip() if str(path) == "-" else path.read_text(encoding="utf-8").strip()
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Report]:
+    """A progress bar on the error output; the value is called with bytes done and bytes in all."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), DownloadColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _plain(cell: str) -> str:
+    from rich.markup import escape
+
+    return escape(one_line(cell))

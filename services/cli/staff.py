@@ -1,0 +1,164 @@
+"""`adal staff`: accounts, enrolment, and in a development installation everything a new colleague needs at once."""
+
+import json
+import secrets as random
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.case import LoginOption, SecretsOption
+from services.cli.failures import Wrong
+from services.cli.here import Here, Secrets, SignIn, dev_file, here_of, sign_in_with_code
+from services.cli.language import Command, _, new_group
+from services.cli.screen import ask, pairs, say, shown, table
+from services.client.directory import utc_now
+from services.client.staff import DESK, StaffSession
+from services.contracts.accounts import Role
+from services.crypto import age
+from services.crypto.age import HybridIdentity
+from services.crypto.canonical import unb64u
+from services.crypto.certificates import Certificate, make_certificate
+from services.crypto.signatures import SigningKey
+from services.crypto.staffkeys import GroupKey, StaffKey, new_passphrase, unwrap_group_key
+from services.kit.files import write_private
+from services.kit.i18n import N_
+
+app = new_group(N_("Accounts of the staff."))
+ROLES = tuple(role.value for role in Role)
+CERTIFIED_FOR = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class NewColleague:
+    """Somebody who was just enrolled; shown once, then forgotten."""
+
+    id: str
+    login: str
+    password: str
+    totp_secret: str
+    passphrase: str
+    key: StaffKey
+
+    def __repr__(self) -> str:
+        return "NewColleague(...)"
+
+
+@app.command(
+    "add", cls=Command, help=N_("Make an account; with --enrol also keys and certificate (development).")
+)
+def add(
+    ctx: typer.Context,
+    login: Annotated[str, typer.Argument(metavar="LOGIN", help=N_("Login of the new account."))],
+    name: Annotated[str, typer.Option(help=N_("Name of the person."))],
+    role: Annotated[list[str], typer.Option(help=N_("A role; may be given several times."))],
+    enrol: Annotated[bool, typer.Option("--enrol", help=N_("Enrol at once with development keys."))] = False,
+    save: Annotated[
+        Path | None, typer.Option(help=N_("Save the sign-in in this file, for --secrets (mode 0600)."))
+    ] = None,
+    secrets: SecretsOption = None,
+) -> None:
+    """Make an account as administrator; the development one unless --secrets names another."""
+    if unknown := set(role) - set(ROLES):
+        raise Wrong(_("Unknown role. There are: {roles}", roles=", ".join(ROLES)) + f" ({len(unknown)})")
+    if save is not None and save.exists():
+        raise Wrong(_("This file is there already: {name}", name=save.name))
+    here = here_of(ctx)
+    with administrator(here, secrets) as session:
+        person, enrolment = session.add_staff(login, name, role)
+        if not enrol:
+            pairs(
+                [(_("Id"), person), (_("Login"), shown(login)), (_("One-time enrolment secret"), enrolment)]
+            )
+            say(_("It is good for 72 hours, once: adal staff enrol LOGIN"))
+            return
+        colleague = enrol_with_keys(here, login, enrolment)
+        certify(here, session, colleague, role)
+    _show(colleague, save)
+
+
+@app.command(
+    "enrol", cls=Command, help=N_("Set your password and make your keys with a one-time enrolment secret.")
+)
+def enrol_oneself(
+    ctx: typer.Context,
+    login: Annotated[str, typer.Argument(metavar="LOGIN", help=N_("Your login."))],
+    save: Annotated[
+        Path | None, typer.Option(help=N_("Save the sign-in in this file, for --secrets (mode 0600)."))
+    ] = None,
+) -> None:
+    """Enrol with a generated password and passphrase; the certifiers sign the key afterwards."""
+    enrolment = ask(_("One-time enrolment secret"), secret=True)
+    _show(enrol_with_keys(here_of(ctx), login, enrolment), save)
+
+
+@app.command("list", cls=Command, help=N_("List the staff."))
+def list_staff(ctx: typer.Context, login: LoginOption = None, secrets: SecretsOption = None) -> None:
+    """Print ids, names, roles."""
+    with SignIn(here_of(ctx), login, secrets).session() as session:
+        rows = [
+            [one.id, one.name, " ".join(sorted(one.roles)), _("yes") if one.certificate else _("no")]
+            for one in session.staff()
+        ]
+    table([_("Id"), _("Name"), _("Roles"), _("Certificate")], rows)
+
+
+def administrator(here: Here, secrets: Path | None) -> AbstractContextManager[StaffSession]:
+    """A session of the administrator whose secrets are given, by default that of the development installation."""
+    return SignIn(here, None, secrets or dev_file(here, "administrator.json")).session()
+
+
+def enrol_with_keys(here: Here, login: str, enrolment: str) -> NewColleague:
+    """Set a generated password, sign in, make a staff key under a generated passphrase and store it wrapped."""
+    password, passphrase = random.token_urlsafe(18), new_passphrase()
+    with here.staff() as session:
+        _uri, totp = session.enrol(login, enrolment, password)
+        sign_in_with_code(session, Secrets(login, password, totp, passphrase))
+        key = StaffKey.generate()
+        session.put_key(key, passphrase)
+        return NewColleague(session.me().person.id, login, password, totp, passphrase, key)
+
+
+def certify(here: Here, admin: StaffSession, colleague: NewColleague, roles: list[str]) -> None:
+    """Sign the certificate with the development certifiers; give desk members the keys of the desk."""
+    today, key = utc_now().date(), colleague.key
+    certificate = Certificate(
+        colleague.id, tuple(sorted(set(roles))), key.identity.recipient, key.signing.verify_key,
+        today, today + CERTIFIED_FOR,
+    )  # fmt: skip
+    certifiers = [signing_key(dev_file(here, f"keys/certifier-{i}.key")) for i in (1, 2)]
+    admin.put_certificate(colleague.id, make_certificate(certificate, certifiers))
+    if set(roles) & DESK:
+        for path in sorted((here.dev / "keys").glob("desk-*.key")):
+            admin.put_group_key(certificate, read_group_key(path))
+
+
+def signing_key(path: Path) -> SigningKey:
+    """A signing key from a file of its seed as b64u text. Errors: OSError, FormatError."""
+    return SigningKey.from_seed(unb64u(path.read_text().strip(), 32))
+
+
+def read_group_key(path: Path) -> GroupKey:
+    """A group key from its plaintext (sealing format, section 11). Errors: OSError, FormatError."""
+    # Sealed to a key of the moment, so that the one strict parser reads it.
+    reader = HybridIdentity.generate()
+    return unwrap_group_key(age.seal(path.read_bytes(), [reader.recipient]), reader)
+
+
+def _show(colleague: NewColleague, save: Path | None) -> None:
+    say(_("Shown once; write it down:"), bold=True)
+    rows = [
+        (_("Id"), colleague.id),
+        (_("Login"), shown(colleague.login)),
+        (_("Password"), colleague.password),
+        (_("Secret of the second factor"), colleague.totp_secret),
+        (_("Passphrase"), colleague.passphrase),
+    ]
+    pairs(rows)
+    if save is not None:
+        names = ("login", "password", "totp_secret", "passphrase")
+        content = {name: getattr(colleague, name) for name in names}
+        write_private(save, json.dumps(content).encode())
