@@ -11,6 +11,7 @@ import fcntl
 import importlib
 import os
 import secrets
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -179,11 +180,25 @@ class DevServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, banner: str) -> None:
         super().__init__(config)
         self.banner = banner
+        self.listens = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End on Ctrl-C without raising it anew afterwards, so that everything below closes in order."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             print(self.banner, flush=True)  # noqa: T201 - the banner is for the person at the terminal
+        self.listens.set()
 
 
 def banner(port: int) -> str:
@@ -197,7 +212,17 @@ def banner(port: int) -> str:
     )
 
 
-async def run(port: int, folder: Folder) -> bool:
+async def fill_with_samples(port: int, folder: Folder) -> None:
+    """Invented staff and reports, over HTTP like any client, once the server listens."""
+    from services.cli import demo
+    from services.cli.here import Here
+
+    here = Here(f"http://localhost:{port}", folder.var, None)
+    found = await asyncio.to_thread(demo.fill, here)
+    print(demo.text(found, here.dev), flush=True)  # noqa: T201
+
+
+async def run(port: int, folder: Folder, demo: bool = False) -> bool:
     """Serve until a signal; False when the start failed."""
     apps = make_apps()
 
@@ -223,7 +248,11 @@ async def run(port: int, folder: Folder) -> bool:
     )
     async with filled():
         server = DevServer(config, banner(port))
-        await server.serve()
+        serving = asyncio.create_task(server.serve())
+        await server.listens.wait()
+        if demo and server.started:
+            await fill_with_samples(port, folder)
+        await serving
         return server.started
 
 
@@ -255,12 +284,14 @@ def main() -> None:
     parser.add_argument("--demo", action="store_true", help="add invented staff and reports")
     arguments = parser.parse_args()
     logs.configure()
+    ok = False
     with (
+        contextlib.suppress(KeyboardInterrupt),
         one_start_at_a_time(arguments.var),
         prepared(arguments.var) as folder,
         asyncio.Runner(loop_factory=_loop) as runner,
     ):
-        ok = runner.run(run(arguments.port, folder))
+        ok = runner.run(run(arguments.port, folder, arguments.demo))
     sys.exit(0 if ok else 1)
 
 

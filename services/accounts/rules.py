@@ -26,6 +26,11 @@ ACCESS: Mapping[str, frozenset[str]] = {
 MIN_PASSWORD = 12
 
 
+def may_call(operation: str, roles: Iterable[str]) -> bool:
+    """Whether one of the roles may call an operation; nobody may call one without a rule."""
+    return bool(ACCESS.get(operation, frozenset()) & set(roles))
+
+
 @dataclass(frozen=True)
 class Conflict:
     """Two roles that one person may not hold together, and why (a sentence of the catalogue)."""

@@ -106,5 +106,3 @@ class Added(Model):
 
 class GroupKeyData(Model):
     data: KeyFile
-
-

@@ -16,8 +16,12 @@ class Settings(ServiceSettings):
     model_config = service_config("ADAL_ACCOUNTS_")
 
     token_key_file: Path = Field(description="Ed25519 seed that signs access tokens")
-    service_key_file: Path = Field(description="seals second factors and keys the throttle; outside the database")
-    second_factor: bool = Field(True, description="ask for a TOTP code at sign-in; only development may say no")
+    service_key_file: Path = Field(
+        description="seals second factors and keys the throttle; outside the database"
+    )
+    second_factor: bool = Field(
+        True, description="ask for a TOTP code at sign-in; only development may say no"
+    )
     session_hours: int = Field(12, ge=1, le=24)
     token_seconds: int = Field(300, ge=30, le=MAX_LIFETIME)
     enrolment_hours: int = Field(72, ge=1, le=168)

@@ -49,9 +49,7 @@ async def add_person(
     """A new person: their id and one-time enrolment secret. None when the login is taken."""
     person: uuid.UUID | None = await conn.scalar(
         pg_insert(people)
-        .values(
-            id=uuid.uuid4(), login=login, name=name, roles=list(roles), active=True, created=day_of(now)
-        )
+        .values(id=uuid.uuid4(), login=login, name=name, roles=list(roles), active=True, created=day_of(now))
         .on_conflict_do_nothing(index_elements=["login"])
         .returning(people.c.id)
     )
@@ -137,7 +135,8 @@ def _with_keys(day: date) -> Select[Any]:
 
 async def person_with_keys(conn: AsyncConnection, person_id: uuid.UUID, day: date) -> Row[Any]:
     """A person with `wrapped`, `recipient`, `verify_key` and `certificate`, each or null."""
-    return (await conn.execute(_with_keys(day).where(people.c.id == person_id))).one()
+    row: Row[Any] = (await conn.execute(_with_keys(day).where(people.c.id == person_id))).one()
+    return row
 
 
 async def list_people(
@@ -147,16 +146,19 @@ async def list_people(
     query = _with_keys(day).where(people.c.active)
     if after is not None:
         query = query.where(tuple_(people.c.created, people.c.id) > after)
-    return (await conn.execute(query.order_by(people.c.created, people.c.id).limit(limit))).all()
+    rows: Sequence[Row[Any]] = (
+        await conn.execute(query.order_by(people.c.created, people.c.id).limit(limit))
+    ).all()
+    return rows
 
 
 # --- sign-in
 
 
 class Attempt(NamedTuple):
-    """A counted attempt: how many there were in its window, this one included, and when that began."""
+    """A counted attempt: its number in its window, from 1, and when that began."""
 
-    count: int
+    number: int
     window_start: datetime
 
 
@@ -262,9 +264,7 @@ async def enrol(
 # --- sessions
 
 
-async def open_session(
-    conn: AsyncConnection, person_id: uuid.UUID, now: datetime, expires: datetime
-) -> str:
+async def open_session(conn: AsyncConnection, person_id: uuid.UUID, now: datetime, expires: datetime) -> str:
     """A new session; its secret."""
     secret = new_secret()
     await conn.execute(
@@ -277,7 +277,7 @@ async def open_session(
 
 async def live_session(conn: AsyncConnection, secret: str, now: datetime) -> Row[Any] | None:
     """`hash`, `expires`, `person` and today's `roles` of a session that may go on."""
-    query = (
+    query: Select[Any] = (
         select(sessions.c.hash, sessions.c.expires, sessions.c.person, people.c.roles)
         .join(people)
         .where(
@@ -287,7 +287,8 @@ async def live_session(conn: AsyncConnection, secret: str, now: datetime) -> Row
             people.c.active,
         )
     )
-    return (await conn.execute(query)).one_or_none()
+    row: Row[Any] | None = (await conn.execute(query)).one_or_none()
+    return row
 
 
 async def revoke_session(conn: AsyncConnection, session_hash: bytes) -> None:

@@ -188,7 +188,7 @@ def _print(form: Form, case: OpenedCase) -> None:
             if value is not None
         ]
     )
-    for name, (clear, sealed) in case.narrative.field_differences.items():
+    for name, (clear, sealed) in case.differences.items():
         say(
             _("Differs: {field} is {clear} in clear, but {sealed} in what the reporter sealed.",
               field=shown(name), clear=one_line(clear), sealed=one_line(sealed)),

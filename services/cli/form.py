@@ -136,7 +136,9 @@ def _usable(form: Form, field: Mapping[str, Any], value: object) -> bool:
 
 def _ask_field(form: Form, field: Mapping[str, Any]) -> Any:
     """One answer, or None when the question may stay open and does."""
-    question = label_of(field) if field["required"] else f"{label_of(field)} ({_('may stay empty')})"
+    question = label_of(field)
+    if not field["required"]:
+        question += " " + _("(may stay empty)")
     while True:
         typed = _ask_once(form, field, question)
         if typed is None and not field["required"]:

@@ -2,6 +2,7 @@
 
 import json
 import stat
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -167,7 +168,7 @@ def read_secrets(path: Path) -> Secrets:
 def read_receipt(source: str | None) -> str:
     """The receipt, asked for or from the first line of standard input (`-`). Errors: Wrong, ReceiptError."""
     if source == "-":
-        return parse_receipt(typer.get_text_stream("stdin").readline())
+        return parse_receipt(sys.stdin.readline())
     if source is not None:
         raise Wrong(
             _(

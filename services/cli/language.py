@@ -85,7 +85,8 @@ def _row(param: Any, ctx: Any) -> tuple[str, str] | None:
     spoken = copy.copy(param)
     spoken.help = _(param.help) if param.help else ""
     record: tuple[str, str] | None = spoken.get_help_record(ctx)
-    return record and (record[0], record[1].replace("[required]", f"[{_('required')}]"))
+    required = _("required")
+    return record and (record[0], record[1].replace("[required]", f"[{required}]"))
 
 
 def _section(formatter: Any, title: str, rows: list[Any]) -> None:

@@ -41,7 +41,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under their heads."""
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for head in heads:
-        grid.add_column(head, overflow="fold")
+        grid.add_column(head, overflow="fold", no_wrap=not grid.columns)
     for row in rows:
         grid.add_row(*(_plain(cell) for cell in row))
     Console().print(grid, highlight=False)
@@ -62,8 +62,9 @@ def ask(question: str, default: str = "", secret: bool = False) -> str:
 
 def ask_yes(question: str) -> bool:
     """Ask for a yes; anything else is a no."""
-    answer = ask(f"{question} [{_('yes')}/{_('no')}]")
-    return answer.casefold() in {_("yes").casefold(), "yes", "y", "1"}
+    yes, no = _("yes"), _("no")
+    answer = ask(f"{question} [{yes}/{no}]")
+    return answer.casefold() in {yes.casefold(), "yes", "y"}
 
 
 def ask_long(question: str) -> str:

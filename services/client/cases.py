@@ -118,6 +118,14 @@ class OpenedCase:
         later = [envelope for message in self.messages for envelope in message.envelopes]
         return (*self.narrative.envelopes, *later)
 
+    @property
+    def differences(self) -> dict[str, tuple[Any, Any]]:
+        """Clear fields that are not what the reporter sealed: name -> (clear, sealed), whoever changed them."""
+        sealed = self.narrative.fields
+        listed = {name: (value, sealed.get(name)) for name, value in self.line.fields.items()}
+        changed = {name: pair for name, pair in listed.items() if pair[0] != pair[1]}
+        return self.narrative.field_differences | changed
+
     def number_of(self, envelope: Envelope) -> int:
         """The part that holds an attachment. Error: Refused if the server does not list it."""
         number = chain.numbers_by_hash(self.sealed.parts).get(envelope.file_sha256)

@@ -80,7 +80,7 @@ class Memory:
                     origin: Head(int(head["size"]), unb64u(head["root"], 32))
                     for origin, head in found["heads"].items()
                 }
-        except (CryptoError, OSError, KeyError, TypeError, ValueError, AttributeError):
+        except (CryptoError, OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
             self._documents, self._heads = [], {}
 
     def _save(self) -> None:

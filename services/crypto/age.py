@@ -26,7 +26,7 @@ from services.crypto.age_keys import (
     hkdf,
     unwrap_first,
 )
-from services.crypto.age_stream import CHUNK, open_stream, seal_stream
+from services.crypto.age_stream import CHUNK, StreamSealer, open_stream, seal_stream
 from services.crypto.errors import FormatError, Refused, WrongKey
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "HybridIdentity",
     "HybridRecipient",
     "Identity",
+    "PartSealer",
     "Passphrase",
     "Recipient",
     "X25519Identity",
@@ -69,9 +70,8 @@ def decrypt(data: bytes, identities: Sequence[Identity]) -> bytes:
 def encrypt_stream(chunks: Iterable[bytes], recipients: Sequence[Recipient]) -> Iterator[bytes]:
     """Like `encrypt`, piece by piece; recipients are checked and the header is made at the call."""
     _check_recipients(recipients)
-    file_key, nonce = os.urandom(FILE_KEY), os.urandom(_NONCE)
-    header = write_header([recipient.wrap(file_key) for recipient in recipients], _mac_key(file_key))
-    return _file(header + nonce, seal_stream(_payload_key(file_key, nonce), Source(chunks)))
+    start, key = _start(recipients)
+    return _file(start, seal_stream(key, Source(chunks)))
 
 
 def decrypt_stream(chunks: Iterable[bytes], identities: Sequence[Identity]) -> Iterator[bytes]:
@@ -101,9 +101,26 @@ def seal(plaintext: bytes, recipients: Sequence[HybridRecipient]) -> bytes:
 
 def seal_part_stream(chunks: Iterable[bytes], recipients: Sequence[HybridRecipient]) -> Iterator[bytes]:
     """Like `seal`, piece by piece."""
-    if not 1 <= len(recipients) <= MAX_STANZAS or any(recipient.kind != HYBRID for recipient in recipients):
-        raise Refused("part: needs 1 to 8 hybrid recipients")
+    _check_hybrid_recipients(recipients)
     return encrypt_stream(chunks, recipients)
+
+
+class PartSealer:
+    """Like `seal`, for plaintext that comes by and by: `push` and `close` give the next bytes of the file."""
+
+    def __init__(self, recipients: Sequence[HybridRecipient]) -> None:
+        _check_hybrid_recipients(recipients)
+        self._start, key = _start(recipients)
+        self._stream = StreamSealer(key)
+
+    def push(self, data: bytes) -> bytes:
+        """More plaintext."""
+        start, self._start = self._start, b""
+        return start + self._stream.push(data)
+
+    def close(self) -> bytes:
+        """The end of the file."""
+        return self.push(b"") + self._stream.close()
 
 
 def open_part(data: bytes, identity: HybridIdentity) -> bytes:
@@ -127,6 +144,13 @@ def _header(data: bytes) -> Header:
     return read_header(Source(_pieces(data)))
 
 
+def _start(recipients: Sequence[Recipient]) -> tuple[bytes, bytes]:
+    """Header and nonce of a new file, and the key of its payload."""
+    file_key, nonce = os.urandom(FILE_KEY), os.urandom(_NONCE)
+    header = write_header([recipient.wrap(file_key) for recipient in recipients], _mac_key(file_key))
+    return header + nonce, _payload_key(file_key, nonce)
+
+
 def _file(start: bytes, payload: Iterator[bytes]) -> Iterator[bytes]:
     yield start
     yield from payload
@@ -148,6 +172,11 @@ def _check_recipients(recipients: Sequence[Recipient]) -> None:
     # One classical recipient would undo the post-quantum promise of the others.
     if len(kinds) != 1 or (SCRYPT in kinds and len(recipients) > 1):
         raise Refused("age file: needs recipients of one kind")
+
+
+def _check_hybrid_recipients(recipients: Sequence[HybridRecipient]) -> None:
+    if not 1 <= len(recipients) <= MAX_STANZAS or any(recipient.kind != HYBRID for recipient in recipients):
+        raise Refused("part: needs 1 to 8 hybrid recipients")
 
 
 def _check_part_rule(stanzas: Sequence[Stanza]) -> None:

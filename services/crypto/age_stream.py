@@ -27,6 +27,33 @@ def seal_stream(key: bytes, plaintext: Source) -> Iterator[bytes]:
     yield aead.encrypt(_nonce(counter, last=True), chunk, None)
 
 
+class StreamSealer:
+    """Like `seal_stream`, for plaintext that is pushed: it holds back at most one chunk, which may be the last."""
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = ChaCha20Poly1305(key)
+        self._counter = 0
+        self._held = bytearray()
+
+    def push(self, data: bytes) -> bytes:
+        """The chunks that are complete and certainly not the last."""
+        self._held += data
+        made = []
+        while len(self._held) > CHUNK:
+            made.append(self._seal(bytes(self._held[:CHUNK]), last=False))
+            del self._held[:CHUNK]
+        return b"".join(made)
+
+    def close(self) -> bytes:
+        """The last chunk."""
+        return self._seal(bytes(self._held), last=True)
+
+    def _seal(self, chunk: bytes, *, last: bool) -> bytes:
+        nonce = _nonce(self._counter, last=last)
+        self._counter += 1
+        return self._aead.encrypt(nonce, chunk, None)
+
+
 def open_stream(key: bytes, ciphertext: Source) -> Iterator[bytes]:
     """Plaintext chunks; FormatError at the first that is altered, out of place, missing or too many."""
     aead = ChaCha20Poly1305(key)

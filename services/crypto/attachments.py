@@ -12,9 +12,11 @@ from typing import Any
 
 from services.crypto import rules
 from services.crypto.age import HybridIdentity, HybridRecipient, open_part_stream, seal_part_stream
+from services.crypto.age_header import Source
 from services.crypto.canonical import b64u, members
 from services.crypto.errors import FormatError, Refused
 from services.crypto.padding import padme
+from services.crypto.segments import Segments, segments_from_json
 
 MAX_NAME = 255
 _CHUNK = 65536
@@ -25,7 +27,7 @@ _PATH = re.compile(r"[\\/:]")
 @dataclass(frozen=True)
 class Envelope:
     """Line `i` of a part's attachments: name as given, media type, true size, hash of the true bytes (None in
-    plain mode) and of the age file."""
+    plain mode) and of the age file; where that is a concatenation of age files, the sizes of its segments."""
 
     i: int
     name: str = field(repr=False)
@@ -33,6 +35,7 @@ class Envelope:
     size: int
     sha256: bytes | None
     file_sha256: bytes
+    segments: Segments | None = None
 
     @property
     def safe_name(self) -> str:
@@ -43,7 +46,7 @@ class Envelope:
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the line."""
-        return {
+        line = {
             "file_sha256": b64u(self.file_sha256),
             "i": self.i,
             "name": self.name,
@@ -51,6 +54,7 @@ class Envelope:
             "size": self.size,
             "type": self.type,
         }
+        return line if self.segments is None else {**line, "segments": [list(pair) for pair in self.segments]}
 
     @classmethod
     def of(
@@ -67,17 +71,19 @@ class Envelope:
     @classmethod
     def from_json(cls, value: Any) -> "Envelope":
         """Parse strictly. Error: FormatError."""
-        found = members(value, ("file_sha256", "i", "name", "sha256", "size", "type"))
+        found = members(value, ("file_sha256", "i", "name", "sha256", "size", "type"), ("segments",))
         media, digest = found["type"], found["sha256"]
         if not isinstance(media, str) or not _MEDIA_TYPE.fullmatch(media):
             raise FormatError("not a media type")
+        size = rules.integer(found["size"])
         return cls(
             i=rules.integer(found["i"]),
             name=rules.text(found["name"], MAX_NAME),
             type=media,
-            size=rules.integer(found["size"]),
+            size=size,
             sha256=None if digest is None else rules.bytes32(digest),
             file_sha256=rules.bytes32(found["file_sha256"]),
+            segments=segments_from_json(found["segments"], size) if "segments" in found else None,
         )
 
 
@@ -116,10 +122,15 @@ def open_attachment_stream(
 ) -> Iterator[bytes]:
     """The true bytes, in constant memory; they count only once the iterator ended without an error.
 
-    Errors: as `open_attachment`, at the call for the header, else while iterating.
+    Errors: as `open_attachment`, at the call for the header of a file in one piece, else while iterating.
     """
     file_hash = sha256()
-    plaintext = open_part_stream(_hashed(chunks, file_hash), identity)
+    pieces = _hashed(chunks, file_hash)
+    if envelope.segments is None:
+        opened = open_part_stream(pieces, identity)
+        plaintext = _without_padding(opened, envelope.size, padme(envelope.size))
+    else:
+        plaintext = _joined(Source(pieces), envelope.segments, identity)
     return _true_bytes(plaintext, envelope, file_hash)
 
 
@@ -131,19 +142,40 @@ def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
             yield chunk[start : start + _CHUNK]
 
 
-def _true_bytes(plaintext: Iterator[bytes], envelope: Envelope, file_hash: Any) -> Iterator[bytes]:
-    left, total, digest = envelope.size, 0, sha256()
+def _joined(file: Source, segments: Segments, identity: HybridIdentity) -> Iterator[bytes]:
+    """The true bytes of all segments; only the last one is padded."""
+    for i, (plain, size) in enumerate(segments):
+        total = padme(plain) if i == len(segments) - 1 else plain
+        yield from _without_padding(open_part_stream(_taken(file, size), identity), plain, total)
+    if file.read(1):
+        raise FormatError("data after the last segment")
+
+
+def _taken(file: Source, size: int) -> Iterator[bytes]:
+    for start in range(0, size, _CHUNK):
+        yield file.read(min(_CHUNK, size - start))
+
+
+def _without_padding(plaintext: Iterator[bytes], size: int, total: int) -> Iterator[bytes]:
+    """The first `size` bytes of a plaintext of `total` bytes, zeros after those. Error: FormatError."""
+    left, seen = size, 0
     for chunk in plaintext:
-        total += len(chunk)
+        seen += len(chunk)
         kept = chunk[:left]
         left -= len(kept)
         if chunk.count(0, len(kept)) != len(chunk) - len(kept):
             raise FormatError("padding is not zero")
-        digest.update(kept)
         if kept:
             yield kept
-    if total != padme(envelope.size):
+    if seen != total:
         raise FormatError("wrong padded length")
+
+
+def _true_bytes(plaintext: Iterator[bytes], envelope: Envelope, file_hash: Any) -> Iterator[bytes]:
+    digest = sha256()
+    for chunk in plaintext:
+        digest.update(chunk)
+        yield chunk
     if file_hash.digest() != envelope.file_sha256 or envelope.sha256 not in (None, digest.digest()):
         raise Refused("not the file of the envelope")
 

@@ -44,7 +44,7 @@ class DirectoryCache:
     async def known(self, conn: AsyncConnection, now: datetime) -> list[InForce]:
         """Usable directories, newest first."""
         if now - self._read_at >= _RELOAD or now < self._read_at:
-            rows = await store.last_directories(conn)
+            rows = await store.last_directories(conn, at=now)
             self._known = [found for row in rows if (found := self._checked(row.document, now))]
             self._read_at = now
         return [d for d in self._known if self._usable(d.directory, now)]
@@ -99,6 +99,7 @@ class Context:
     blobs: LocalBlobs
     directories: DirectoryCache
     door: Any
+    pages: Any
     stretching: anyio.CapacityLimiter
 
 
@@ -113,6 +114,7 @@ def key_bytes(path: Path, name: str) -> bytes:
 async def start(app: FastAPI) -> None:
     """Read the secrets and open the blob store."""
     from services.intake.door import Door
+    from services.intake.pages_door import PageDoor
 
     settings: Settings = app.state.settings
     service_key = key_bytes(settings.service_key_file, "service_key_file")
@@ -124,6 +126,7 @@ async def start(app: FastAPI) -> None:
         blobs=LocalBlobs(settings.blobs_folder),
         directories=DirectoryCache([unb64u(root, 32) for root in settings.roots], settings.environment),
         door=Door(service_key, settings.challenge_cost, settings.trusted_channels),
+        pages=PageDoor.of(service_key, settings),
         stretching=anyio.CapacityLimiter(settings.argon2_at_once),
     )
 

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.crypto import age, secretbox
 from services.crypto.canonical import b64u, loads, unb64u
 from services.crypto.errors import CryptoError
+from services.crypto.packages import SMALL_FILE
 from services.crypto.receipts import ReceiptError, ReceiptKeys, derive, parse_receipt
 from services.intake import log, store
 from services.intake.context import Context
@@ -40,6 +41,7 @@ class NoSuchReceipt(Problem):
 
     status, slug, title = 404, "no-such-receipt", "No such receipt"
     detail = N_("No report belongs to this receipt code. It may have been replaced by a new one.")
+    commits = True  # otherwise one solved challenge would do for any number of guesses
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,12 @@ def check_files(context: Context, part: bytes, attachments: Sequence[bytes], sta
                 raise Invalid(_NOT_SEALED, [FieldError("/part", _NOT_SEALED)])
     except CryptoError:
         raise Invalid(_NOT_SEALED, [FieldError("/part", _NOT_SEALED)]) from None
+
+
+def check_identity_size(part: bytes) -> None:
+    """An identity has one size, also when it is added later: its size must not tell one from another. Errors: Invalid."""
+    if len(part) != SMALL_FILE:
+        raise Invalid(_NOT_SEALED, [FieldError("/part", _NOT_SEALED)])
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ async def add_identity(
     if (known := await _once(request, conn, key, f"identity/{visit.report.id}")) is not None:
         return replayed(known)
     inbox.check_files(context, body.part, [], stanzas=1)
+    inbox.check_identity_size(body.part)
     return await _append(request, conn, context, visit, key, Files("identity", body.part), body.n)
 
 

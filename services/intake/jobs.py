@@ -1,11 +1,17 @@
 """Scheduled work of intake."""
 
-from datetime import datetime
+import itertools
+from datetime import datetime, timedelta
+
+import anyio.to_thread
 
 from services.intake import log, store
 from services.intake.models import idempotency_keys
 from services.kit import idempotency
 from services.kit.jobs import Job, State
+
+#: Longer than any request takes: a younger file may belong to a transaction that has not committed yet.
+UNNEEDED_AFTER = timedelta(days=1)
 
 
 async def publish_log(state: State, now: datetime) -> int:
@@ -22,7 +28,25 @@ async def forget_expired(state: State, now: datetime) -> int:
         return challenges + await idempotency.forget(conn, idempotency_keys, now)
 
 
+async def sweep_blobs(state: State, _now: datetime) -> int:
+    """Delete the files that no part names; the number deleted.
+
+    A crash between file and commit leaves such files, and so does a commit that failed: there the database alone
+    knows whether the report is stored, so nothing may be deleted on the spot.
+    """
+    blobs = state.context.blobs
+    deleted: int = await anyio.to_thread.run_sync(blobs.sweep, UNNEEDED_AFTER)
+    old = iter(await anyio.to_thread.run_sync(lambda: list(blobs.names(UNNEEDED_AFTER))))
+    while names := set(itertools.islice(old, 1000)):
+        async with state.engine.begin() as conn:
+            names -= await store.needed_blobs(conn, names)
+        for name in names:
+            deleted += await blobs.delete_async(name)
+    return deleted
+
+
 JOBS = (
     Job("intake.publish-log", publish_log, hour=3),
     Job("intake.forget-expired", forget_expired, hour=4),
+    Job("intake.sweep-blobs", sweep_blobs, hour=5),
 )

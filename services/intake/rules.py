@@ -58,3 +58,25 @@ def directory_accepted(
 ) -> bool:
     """Whether a package made with directory `sequence` passes: the current one, or the one before it for a while."""
     return sequence == current or (sequence == current - 1 and now < current_since + overlap)
+
+
+MAIN, QUARANTINE = "main", "quarantine"
+
+
+def lane(filed: int, budget: int) -> str:
+    """The lane of a report from a page without script, after `filed` others within an hour."""
+    return MAIN if filed < budget else QUARANTINE
+
+
+#: Longer than this nobody waits: a line that is longer is a flood, and a flood must not lock reporters out.
+LONGEST_WAIT = timedelta(seconds=20)
+
+
+def opening_wait(free_at: datetime, now: datetime, pace: timedelta) -> tuple[float, datetime]:
+    """(seconds to wait, when the next place is free) for one more opening of an inbox, one place every `pace`.
+
+    A short burst passes: places of the last ten paces that nobody took may still be taken.
+    """
+    place = max(free_at, now - 10 * pace)
+    following = min(place + pace, now + LONGEST_WAIT)
+    return max(0.0, (min(place, now + LONGEST_WAIT) - now).total_seconds()), following

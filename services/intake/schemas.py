@@ -30,7 +30,7 @@ class PlainFile(Model):
     """An attachment in plain mode."""
 
     name: str = Field(min_length=1, max_length=255)
-    type: str = Field(max_length=127, pattern=r"^[\w.+-]+/[\w.+-]+$")
+    type: str = Field(pattern=r"^[A-Za-z0-9!#$&^_.+-]{1,63}/[A-Za-z0-9!#$&^_.+-]{1,63}$")
     data: Base64
 
 

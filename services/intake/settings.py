@@ -26,6 +26,18 @@ class Settings(ServiceSettings):
     )
     inbox_seconds: int = Field(1800, ge=60, le=7200)
     attachment_bytes: int = Field(16 << 20, description="all attachments inside one request, together")
+    upload_bytes: int = Field(2 << 30, ge=1, le=32 << 30, description="one uploaded file")
+    uploads_per_draft: int = Field(20, ge=1, le=100)
+    draft_bytes: int = Field(4 << 30, ge=1, description="all files of one draft, together")
+    unfiled_bytes: int = Field(64 << 30, ge=0, description="files of all drafts that are not filed yet")
+    disk_floor_bytes: int = Field(
+        1 << 30, ge=0, description="below so much free disk no files are taken; reports without files are"
+    )
+    draft_hours: int = Field(24, ge=1, le=24 * 7, description="a draft that is not filed by then is deleted")
+    segment_bytes: int = Field(
+        8 << 20, ge=1 << 10, le=8 << 20, description="plain bytes of a segment, and of a step; a power of two"
+    )
+    stall_seconds: float = Field(30, gt=0, description="an upload that sends nothing for so long is cut")
     directory_delay_hours: int = Field(
         72,
         ge=0,
@@ -36,4 +48,16 @@ class Settings(ServiceSettings):
     )
     argon2_at_once: int = Field(
         2, ge=1, le=64, description="receipt stretchings at the same time, 19 MiB each"
+    )
+    page_min_seconds: int = Field(
+        3, ge=0, le=60, description="a form without script is older than this before it counts; faster ones wait"
+    )
+    page_max_hours: int = Field(6, ge=1, le=24, description="how long a form without script may stay open")
+    page_reports_per_hour: int = Field(
+        120,
+        ge=0,
+        description="reports from pages without script, in one process; those above go to the quarantine lane",
+    )
+    page_openings_per_minute: int = Field(
+        120, ge=1, description="inboxes opened by pages without script, in one process; those above wait"
     )

@@ -54,7 +54,7 @@ _ASSIGNED = N_("This person has the case already.")
 _GRANT = N_("The grant is not an age file sealed to one certified key.")
 _DIRECTORY = N_("The directory is not signed by two roots, not the next one, or not valid.")
 _DELAY = N_("A new directory takes effect 72 hours after its publication at the earliest.")
-Code = Annotated[str | None, Query(max_length=64)]
+Code = Annotated[str | None, Query(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 
 
 def _summary(row: Row[Any]) -> dict[str, Any]:
@@ -213,6 +213,8 @@ async def add_directory(conn: Connection, context: Context, document: dict[str, 
         )
     except (CryptoError, KeyError, TypeError, ValueError):
         raise Invalid(_DIRECTORY, [FieldError("/body", _DIRECTORY)]) from None
+    if last and valid_from.sequence != last.sequence + 1:
+        raise Invalid(_DIRECTORY, [FieldError("/body/sequence", _DIRECTORY)])
     if valid_from.environment != context.settings.environment:
         raise Invalid(_DIRECTORY, [FieldError("/body/environment", _DIRECTORY)])
     delay = timedelta(hours=context.settings.directory_delay_hours)

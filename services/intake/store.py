@@ -84,10 +84,14 @@ class Place:
 # --- directories
 
 
-async def last_directories(conn: AsyncConnection, count: int = 3) -> Sequence[Row[Any]]:
-    """The newest directories, newest first."""
-    rows = await conn.execute(select(directories).order_by(directories.c.sequence.desc()).limit(count))
-    return rows.all()
+async def last_directories(
+    conn: AsyncConnection, count: int = 3, at: datetime | None = None
+) -> Sequence[Row[Any]]:
+    """The newest directories, newest first; with `at`, only those that had begun by then."""
+    query = select(directories).order_by(directories.c.sequence.desc()).limit(count)
+    if at is not None:
+        query = query.where(directories.c.valid_from <= at)
+    return (await conn.execute(query)).all()
 
 
 async def directory_document(conn: AsyncConnection, sequence: int) -> dict[str, Any]:
@@ -336,6 +340,12 @@ async def add_parts(
     ) + 1
     await _insert_parts(conn, report_id, first, day, new_parts)
     return first
+
+
+async def needed_blobs(conn: AsyncConnection, names: Iterable[str]) -> set[str]:
+    """Those of the names that a part has."""
+    rows = await conn.execute(select(parts.c.blob).where(parts.c.blob.in_(list(names))))
+    return set(rows.scalars())
 
 
 async def states_of(conn: AsyncConnection, report_id: uuid.UUID) -> Sequence[Row[Any, Any]]:

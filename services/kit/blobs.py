@@ -7,24 +7,22 @@ keeps, and the times of a file tell the day only (except the change time, which 
 Layout: `ab/ab12...` (32 hex digits), in folders by the first two; with the suffix `.part` while written.
 """
 
-import asyncio
 import contextlib
+import hashlib
 import os
 import re
 import secrets
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO, ParamSpec, Self, TypeVar
+from typing import BinaryIO, Self
 
-from services.kit.files import flush_folder
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from services.kit.appending import AppendingFile
+from services.kit.files import flush_folder, round_times
+from services.kit.threads import in_thread
 
 CHUNK = 256 * 1024  # bytes read at a time
-_DAY = 86_400  # seconds
 _NAME = re.compile(r"[0-9a-f]{32}")
 _PART = ".part"
 # Reading must not note the time of reading, where the system lets us choose.
@@ -33,6 +31,11 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | getattr(os, "O_NOATIME", 0)
 
 class BlobNotFoundError(LookupError):
     """There is no blob of this name."""
+
+
+def new_name() -> str:
+    """A random name."""
+    return secrets.token_hex(16)
 
 
 class LocalBlobs:
@@ -56,11 +59,40 @@ class LocalBlobs:
         """As `put`, without holding up the event loop; cancelling it leaves nothing."""
         with _Writer(self._folder) as writer:
             if isinstance(chunks, bytes):
-                await _in_thread(writer.write, chunks)
+                await in_thread(writer.write, chunks)
             else:
                 async for chunk in chunks:
-                    await _in_thread(writer.write, chunk)
-            return await _in_thread(writer.finish)
+                    await in_thread(writer.write, chunk)
+            return await in_thread(writer.finish)
+
+    def start(self) -> AppendingFile:
+        """A new empty blob that grows; its name is durable. The caller closes the file."""
+        name = new_name()
+        return AppendingFile.create(self._folder / name[:2] / name, self._folder)
+
+    def grow(self, name: str) -> AppendingFile:
+        """A growing blob, for adding more. Raises BusyError while somebody else does."""
+        try:
+            return AppendingFile.reopen(self._path(name))
+        except FileNotFoundError:
+            raise BlobNotFoundError from None
+
+    def free(self) -> int:
+        """Bytes that may still be written to the disk of the store."""
+        found = os.statvfs(self._folder)
+        return found.f_bavail * found.f_frsize
+
+    def digest(self, name: str) -> bytes:
+        """SHA-256 of the whole blob, in constant memory."""
+        found = hashlib.sha256()
+        for chunk in self.open_stream(name):
+            found.update(chunk)
+        return found.digest()
+
+    def head(self, name: str, size: int) -> bytes:
+        """The first `size` bytes, fewer if there are no more."""
+        with self._open(name) as file:
+            return file.read(size)
 
     def open_stream(self, name: str, start: int = 0) -> Iterator[bytes]:
         """The bytes from offset `start` on, in chunks. Raises ValueError for a start outside the blob."""
@@ -69,7 +101,7 @@ class LocalBlobs:
 
     async def open_stream_async(self, name: str, start: int = 0) -> AsyncIterator[bytes]:
         """As `open_stream`: `async for chunk in await blobs.open_stream_async(name)`."""
-        await _in_thread(self._check_start, name, start)
+        await in_thread(self._check_start, name, start)
         return self._chunks_async(name, start)
 
     def read(self, name: str) -> bytes:
@@ -78,7 +110,7 @@ class LocalBlobs:
             return file.read()
 
     async def read_async(self, name: str) -> bytes:
-        return await _in_thread(self.read, name)
+        return await in_thread(self.read, name)
 
     def size(self, name: str) -> int:
         """Length in bytes."""
@@ -88,7 +120,7 @@ class LocalBlobs:
             raise BlobNotFoundError from None
 
     async def size_async(self, name: str) -> int:
-        return await _in_thread(self.size, name)
+        return await in_thread(self.size, name)
 
     def delete(self, name: str) -> bool:
         """Remove for good; False if it was not there."""
@@ -97,12 +129,12 @@ class LocalBlobs:
             path.unlink()
         except FileNotFoundError:
             return False
-        _round_times(path.parent)
+        round_times(path.parent)
         flush_folder(path.parent)
         return True
 
     async def delete_async(self, name: str) -> bool:
-        return await _in_thread(self.delete, name)
+        return await in_thread(self.delete, name)
 
     def names(self, older_than: timedelta = timedelta(0)) -> Iterator[str]:
         """Names of the blobs stored longer ago than `older_than`, in no order: to find those nobody needs."""
@@ -144,7 +176,7 @@ class LocalBlobs:
     async def _chunks_async(self, name: str, start: int) -> AsyncIterator[bytes]:
         with self._open(name) as file:
             file.seek(start)
-            while chunk := await _in_thread(file.read, CHUNK):
+            while chunk := await in_thread(file.read, CHUNK):
                 yield chunk
 
     def _files(self, older_than: timedelta) -> Iterator[Path]:
@@ -161,7 +193,7 @@ class _Writer:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._name = secrets.token_hex(16)
+        self._name = new_name()
         self._folder = root / self._name[:2]
         self._target = self._folder / self._name
         self._part = self._target.with_suffix(_PART)
@@ -176,10 +208,10 @@ class _Writer:
     def finish(self) -> str:
         """Make the bytes durable and visible; the name."""
         self._file.flush()
-        _round_times(self._part)
+        round_times(self._part)
         os.fsync(self._file.fileno())
         self._part.rename(self._target)
-        _round_times(self._folder)
+        round_times(self._folder)
         flush_folder(self._folder)
         flush_folder(self._root)  # the folder itself may be new
         return self._name
@@ -194,24 +226,3 @@ class _Writer:
             if kind is not None:
                 self._part.unlink(missing_ok=True)
                 self._target.unlink(missing_ok=True)
-
-
-async def _in_thread(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """Run in a thread; if cancelled, still wait for its end, so that cleaning up never races with it."""
-    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments, **named))
-    cancelled: asyncio.CancelledError | None = None
-    while not work.done():
-        try:
-            await asyncio.wait({work})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        if not work.cancelled():
-            work.exception()  # taken note of: the cancellation goes first
-        raise cancelled
-    return work.result()
-
-
-def _round_times(path: Path) -> None:
-    day = int(time.time()) // _DAY * _DAY
-    os.utime(path, (day, day))

@@ -7,6 +7,8 @@ from fastapi import Depends, Request
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from services.kit.problems import Problem
+
 #: PostgreSQL names constraints by itself, and differently from Alembic; fixed names keep migrations stable.
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -36,10 +38,18 @@ def make_engine(url: str, pool_size: int = 10) -> AsyncEngine:
 
 
 async def connection(request: Request) -> AsyncIterator[AsyncConnection]:
-    """One transaction around a request."""
+    """One transaction around a request; a refusal undoes it unless its kind says otherwise."""
     engine: AsyncEngine = request.app.state.engine
+    refusal: Problem | None = None
     async with engine.begin() as conn:
-        yield conn
+        try:
+            yield conn
+        except Problem as problem:
+            if not problem.commits:
+                raise
+            refusal = problem
+    if refusal is not None:
+        raise refusal
 
 
 #: `scope="function"` commits before the reply leaves: a 201 whose commit failed would be a lost report.

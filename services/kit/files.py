@@ -2,7 +2,10 @@
 
 import os
 import secrets
+import time
 from pathlib import Path
+
+_DAY = 86_400  # seconds
 
 
 def flush_folder(folder: Path) -> None:
@@ -12,6 +15,12 @@ def flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def round_times(file: Path | int) -> None:
+    """Let the times of a file, a folder or an open handle tell the day only. Raises OSError."""
+    day = int(time.time()) // _DAY * _DAY
+    os.utime(file, (day, day))
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -72,9 +72,12 @@ async def claim(
     )
     if fresh is not None:
         return None
-    row = (await conn.execute(select(table).where(table.c.key_hash == key.digest))).one()
+    query = select(table).where(table.c.key_hash == key.digest).with_for_update()
+    row = (await conn.execute(query)).one()
     if not secretbox.equal(row.fingerprint, fingerprint):
         raise Invalid(_REUSED)
+    if row.answer is None:  # the request before was refused by a problem that commits
+        return None
     return secretbox.open_box(key.box_key(), row.answer, key.digest)
 
 

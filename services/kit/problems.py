@@ -3,6 +3,8 @@
 `title` stays English and stable; `detail` is translated into the reader's language.
 """
 
+import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -47,6 +49,8 @@ class Problem(Exception):
     slug: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
     detail: ClassVar[str] = N_("Something went wrong on our side. Nothing you sent was kept in a log.")
+    #: Whether what was written before the refusal stays written, as a spent proof of work must.
+    commits: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -158,12 +162,13 @@ _VALIDATION_MESSAGES = {
     "json_invalid": N_("This is not valid JSON."),
 }
 _NOT_VALID = N_("This value is not valid.")
+_STEP = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def field_errors(exc: RequestValidationError) -> list[FieldError]:
     """Pointers and fixed messages of a validation failure. The input itself is never repeated.
 
-    An unknown key comes from the caller and may be anything, so the pointer stops at its parent.
+    A key that comes from the caller may be anything, so the pointer stops at its parent.
     """
     found = []
     for error in exc.errors():
@@ -174,7 +179,8 @@ def field_errors(exc: RequestValidationError) -> list[FieldError]:
         )
         if error["type"] in {"extra_forbidden", "json_invalid"}:
             loc = loc[:-1]
-        pointer = "/" + "/".join(str(step).replace("~", "~0").replace("/", "~1") for step in loc)
+        known = itertools.takewhile(lambda step: isinstance(step, int) or _STEP.fullmatch(step), loc)
+        pointer = "".join(f"/{step}" for step in known)
         found.append(FieldError(pointer, _VALIDATION_MESSAGES.get(error["type"], _NOT_VALID)))
     return found[:20]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pydantic_core
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from services.kit import health, logs, problems
 from services.kit.clock import utc_now
@@ -23,7 +24,26 @@ Startup = Callable[[FastAPI], Awaitable[None]]
 
 
 class BoundedRequest(Request):
-    """A request whose JSON is parsed by jiter: at most 200 levels, no NaN, no lone surrogates, no recursion."""
+    """A request whose body has a limit, and whose JSON is parsed by jiter: at most 200 levels, no NaN, no lone
+    surrogates, no recursion."""
+
+    async def body(self) -> bytes:
+        """The whole body. Errors: HTTPException 413 as soon as it is known to be over the limit.
+
+        FastAPI's own limit answers in plain text, where our callers read problem documents.
+        """
+        if not hasattr(self, "_body"):
+            limit, size, chunks = self.app.state.max_body_size, 0, []
+            declared = self.headers.get("content-length", "")
+            if declared.isdecimal() and int(declared) > limit:
+                raise HTTPException(413)
+            async for chunk in self.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise HTTPException(413)
+                chunks.append(chunk)
+            self._body = b"".join(chunks)
+        return self._body
 
     async def json(self) -> Any:
         if not hasattr(self, "_bounded_json"):
@@ -93,11 +113,11 @@ def build_app(
         redoc_url=None,
         openapi_url=f"/api/{name}/v1/openapi.json",
         generate_unique_id_function=operation_id,
-        max_body_size=max_body_size,
         responses={422: {"model": problems.ProblemDocument, "description": "Invalid input"}},
     )
     app.state.settings, app.state.clock = settings, utc_now
     app.state.schema, app.state.head = name, head_of(name)
+    app.state.max_body_size = max_body_size
     problems.install(app)
     app.include_router(health.router)
     for router in routers:

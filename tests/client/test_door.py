@@ -50,7 +50,7 @@ def test_no_header_when_no_work_is_asked():
         {**challenge(), "parameters": {**challenge()["parameters"], "nonce": "not hex"}},
     ],
 )
-def test_what_is_no_honest_challenge_is_refused(answer):
+def test_what_is_no_honest_challenge_is_refused(answer: Any):
     with serving(in_turn(as_json(answer))) as local, pytest.raises(BadAnswer):
         solve(http_to(local.url))
 

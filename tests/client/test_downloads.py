@@ -25,7 +25,7 @@ def named(name: str) -> str:
 
 @given(st.text(min_size=1, max_size=255))
 @settings(max_examples=100, deadline=None)
-def test_no_name_leaves_its_folder_hides_or_drives_a_terminal(name):
+def test_no_name_leaves_its_folder_hides_or_drives_a_terminal(name: str):
     made = named(name)
     assert made
     assert not set(made) & set('/\\:<>"|?*')
@@ -55,7 +55,7 @@ def test_no_name_leaves_its_folder_hides_or_drives_a_terminal(name):
         ("...", "attachment-1"),
     ],
 )
-def test_names(given_name, expected):
+def test_names(given_name: str, expected: str):
     assert named(given_name) == expected
 
 
@@ -74,7 +74,7 @@ def test_a_file_is_private_and_nothing_else_stays(tmp_path: Path):
     assert path.read_bytes() == b"abc"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert os.listdir(folder) == ["name.txt"]
+    assert list(folder.iterdir()) == [path]
 
 
 def test_a_file_that_is_there_is_never_replaced(tmp_path: Path):
@@ -93,7 +93,7 @@ def test_nothing_is_left_when_the_source_fails(tmp_path: Path):
 
     with pytest.raises(FormatError):
         save(broken(), tmp_path, "name.txt")
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def sealed_file(data: bytes) -> tuple[bytes, Envelope]:
@@ -120,7 +120,7 @@ def test_a_damaged_attachment_never_appears(tmp_path: Path, damage: str):
         file, _ = sealed_file(os.urandom(200_000))
     with pytest.raises((FormatError, Refused)):
         save(open_attachment_stream([file], envelope, identity("x")), tmp_path, file_name(envelope))
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_attachment_for_two_readers_opens_for_both():

@@ -37,14 +37,22 @@ def test_a_broken_connection_is_repeated_with_the_same_key_and_the_same_bytes():
 
 
 def test_a_write_without_a_key_is_never_sent_twice():
-    with serving(in_turn(Reply(break_off=True))) as local, client(local) as (http, waits), pytest.raises(Unreachable):
+    with (
+        serving(in_turn(Reply(break_off=True))) as local,
+        client(local) as (http, waits),
+        pytest.raises(Unreachable),
+    ):
         http.post("/things", {})
     assert len(local.asked) == 1
     assert waits == []
 
 
 def test_attempts_are_bounded():
-    with serving(in_turn(Reply(break_off=True))) as local, client(local) as (http, waits), pytest.raises(Unreachable):
+    with (
+        serving(in_turn(Reply(break_off=True))) as local,
+        client(local) as (http, waits),
+        pytest.raises(Unreachable),
+    ):
         http.get("/things")
     assert len(local.asked) == ATTEMPTS
     assert len(waits) == ATTEMPTS - 1
@@ -71,12 +79,16 @@ def test_an_answer_cut_short_counts_as_a_broken_connection():
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_a_busy_server_is_asked_again_only_where_that_is_safe(status):
+def test_a_busy_server_is_asked_again_only_where_that_is_safe(status: int):
     busy = problem("unavailable", status)
     with serving(in_turn(busy, as_json({}))) as local, client(local) as (http, _waits):
         assert http.get("/things").status == 200
     assert len(local.asked) == 2
-    with serving(in_turn(busy, as_json({}))) as local, client(local) as (http, _waits), pytest.raises(Problem):
+    with (
+        serving(in_turn(busy, as_json({}))) as local,
+        client(local) as (http, _waits),
+        pytest.raises(Problem),
+    ):
         http.post("/things", {})
     assert len(local.asked) == 1
 
@@ -95,17 +107,24 @@ def test_a_refusal_is_not_repeated_and_keeps_what_the_server_said():
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[1]", b"\xff", b"[" * 100_000, b""])
-def test_a_proxy_that_answers_in_place_of_the_service_is_a_problem_too(body):
-    with serving(in_turn(Reply(400, body))) as local, client(local) as (http, _waits):
-        with pytest.raises(Problem) as caught:
-            http.get("/things")
+def test_a_proxy_that_answers_in_place_of_the_service_is_a_problem_too(body: bytes):
+    with (
+        serving(in_turn(Reply(400, body))) as local,
+        client(local) as (http, _waits),
+        pytest.raises(Problem) as caught,
+    ):
+        http.get("/things")
     assert caught.value.type == "about:blank"
     assert caught.value.errors == ()
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff", b"[" * 200_000])
-def test_what_is_no_json_is_a_bad_answer(body):
-    with serving(in_turn(Reply(200, body))) as local, client(local) as (http, _waits), pytest.raises(BadAnswer):
+def test_what_is_no_json_is_a_bad_answer(body: bytes):
+    with (
+        serving(in_turn(Reply(200, body))) as local,
+        client(local) as (http, _waits),
+        pytest.raises(BadAnswer),
+    ):
         http.get("/things").json()
 
 
@@ -116,7 +135,7 @@ def test_redirects_are_not_followed():
     assert local.paths == ["/inbox/sessions"]
 
 
-def test_a_flood_of_bytes_is_cut_off(monkeypatch):
+def test_a_flood_of_bytes_is_cut_off(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "MAX_ANSWER", 1000)
     with serving(in_turn(Reply(200, bytes(1001)))) as local, client(local) as (http, _waits):
         with pytest.raises(BadAnswer):
@@ -170,7 +189,7 @@ def test_a_path_segment_cannot_leave_its_place():
     ["https://adal.example", "https://adal.example/base/", "http://localhost:8424", "http://127.0.0.1:1",
      "http://abcdefghijklmnop.onion"],
 )  # fmt: skip
-def test_usable_addresses(address):
+def test_usable_addresses(address: str):
     assert checked_address(address) == address.rstrip("/")
 
 
@@ -180,7 +199,7 @@ def test_usable_addresses(address):
      "https://adal.example/?q=1", "https://adal.example/#x", "file:///etc/passwd", "http://localhost.example",
      "https://[", "http://notonion"],
 )  # fmt: skip
-def test_addresses_that_would_send_a_receipt_in_clear_or_nowhere_are_refused(address):
+def test_addresses_that_would_send_a_receipt_in_clear_or_nowhere_are_refused(address: str):
     with pytest.raises(BadAddress):
         checked_address(address)
 

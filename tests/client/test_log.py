@@ -1,6 +1,7 @@
 """A log is believed only if all of it is what was signed, and it is the log that was seen before."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -35,7 +36,9 @@ class StaticLog:
 
     def publish(self) -> None:
         nothing = lambda _level, _index, _width: b""  # noqa: E731
-        self.files = {tile.path: data for tile, data in tlog.tiles_for_append(0, self.hashes, nothing).items()}
+        self.files = {
+            tile.path: data for tile, data in tlog.tiles_for_append(0, self.hashes, nothing).items()
+        }
         self.files |= {
             tile.path: data for tile, data in tlog.bundles_for_append(0, self.entries, nothing).items()
         }
@@ -71,7 +74,7 @@ def client(url: str, memory: Memory | None = None) -> tuple[Http, Directories]:
 
 
 @pytest.mark.parametrize("size", [1, 2, 255, 256, 257, 600])
-def test_an_honest_log_verifies_at_every_shape(size):
+def test_an_honest_log_verifies_at_every_shape(size: int):
     log = StaticLog(random_entries(size))
     seen: list[tuple[int, int]] = []
     with serving(log.answer) as local:
@@ -135,7 +138,7 @@ def swapped_entries(log: StaticLog) -> None:
     [damaged_entry, damaged_tile, damaged_upper_tile, short_bundle, other_root, other_key, other_origin,
      swapped_entries],
 )  # fmt: skip
-def test_any_difference_is_refused(damage):
+def test_any_difference_is_refused(damage: Callable[[StaticLog], None]):
     log = StaticLog(random_entries(300))
     damage(log)
     with serving(log.answer) as local, pytest.raises(CryptoError):
@@ -193,7 +196,7 @@ def test_a_leaf_that_is_not_published_is_none_and_an_unknown_log_is_refused():
 
 
 @pytest.mark.parametrize("kind", ["other entry", "other key", "no random part", "no text"])
-def test_a_proof_that_proves_something_else_is_refused(kind):
+def test_a_proof_that_proves_something_else_is_refused(kind: str):
     log = StaticLog(random_entries(300))
 
     def answer(asked: Asked) -> Reply:

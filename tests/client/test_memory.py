@@ -2,7 +2,7 @@
 
 import json
 import stat
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ def follow_up(sequence: int, previous: bytes) -> Signed:
     return signed_directory(directory_body(sequence=sequence, previous=previous))
 
 
-def directories(url: str, memory: Memory | None = None, now=NOW) -> Directories:
+def directories(url: str, memory: Memory | None = None, now: datetime = NOW) -> Directories:
     return Directories(http_to(url), world().root_keys, memory, lambda: now)
 
 
@@ -106,7 +106,7 @@ def test_a_directory_signed_by_one_root_or_expired_is_refused():
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b"null", b'{"body": {}, "signatures": []}', b"x"])
-def test_what_is_no_directory_is_refused(body):
+def test_what_is_no_directory_is_refused(body: bytes):
     with serving(in_turn(Reply(200, body))) as local, pytest.raises((CryptoError, BadAnswer)):
         directories(local.url).current()
 

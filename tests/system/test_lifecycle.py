@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -38,8 +37,8 @@ def gone(home: Path, seconds: float = 15) -> bool:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    yield tmp_path_factory.mktemp("life")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("life")
 
 
 def test_first_start_second_start_and_ctrl_c(home: Path) -> None:
@@ -107,7 +106,9 @@ def test_secrets_are_for_the_owner_only(home: Path) -> None:
 
 def test_each_service_can_stand_on_a_real_server(home: Path) -> None:
     """A URL that is set wins over the embedded database; a wrong one fails clearly and shows no password."""
-    server = Server(home, settings={"ADAL_REWARDS_DATABASE_URL": "postgresql+psycopg://a:geheim@127.0.0.1:9/x"})
+    server = Server(
+        home, settings={"ADAL_REWARDS_DATABASE_URL": "postgresql+psycopg://a:geheim@127.0.0.1:9/x"}
+    )
     server.start()
     try:
         answer = httpx2.get(f"{server.url}/api/rewards/v1/mci")

@@ -148,6 +148,7 @@ try {
   // Texts of our own errors are fixed; those of others could quote what was typed.
   const known = error instanceof CryptoError || error instanceof Problem;
   const { name, message } = known ? error : { name: "Error", message: error instanceof Error ? error.name : "unknown" };
-  process.stderr.write(`${JSON.stringify({ error: name, message })}\n`);
+  const detail = error instanceof Problem ? error.detail : undefined;
+  process.stderr.write(`${JSON.stringify({ error: name, message, detail })}\n`);
   process.exitCode = 1;
 }

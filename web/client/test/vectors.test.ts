@@ -75,6 +75,15 @@ test("a package sealed by the twin opens and says what is expected", async () =>
   assert.deepEqual(await readPackage(found), found.expected);
 });
 
+test("the committed package and reply of this side still open", async () => {
+  const found = vector("from-ts-package.json");
+  assert.deepEqual(await readPackage(found), found.expected);
+  const reply = vector("from-ts-reply.json");
+  const reporter = (await derive(reply.receipt)).identity;
+  const [line] = await readReply(reply, reporter);
+  assert.equal(b64(await openAttachment(unb64(reply.attachments[0].file), line!, reporter)), reply.attachments[0].data);
+});
+
 test("a reply sealed by the twin opens for the reporter and for the desk, its attachments for the reporter", async () => {
   const found = vector("reply.json");
   await readReply(found, await HybridIdentity.parse(found.report_identity));

@@ -1,0 +1,165 @@
+"""`make demo`: invented staff for every role and reports in all states, made over HTTP as anybody would make them.
+
+Everybody and everything here is invented and says so.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from services.cli.here import Here
+from services.cli.staff import NewColleague, administrator, certify, enrol_with_keys
+from services.client.filing import NewReport
+from services.client.staff import StaffSession
+from services.contracts.accounts import Role
+from services.crypto.packages import NewAttachment
+from services.crypto.receipts import format_receipt
+from services.kit.files import write_private
+
+#: Invented names; "Sample" stands where a surname would.
+NAMES = (
+    "Aigul", "Bauyrzhan", "Dinara", "Yerlan", "Gulnar", "Kairat", "Laura", "Marat", "Nazgul", "Olzhas", "Raushan",
+    "Timur", "Zhanna",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One invented report: who files how, the text, and how far the desk takes it."""
+
+    mode: str
+    plain: bool
+    language: str
+    text: str
+    states: tuple[str, ...]
+    answer: str | None = None
+
+
+SAMPLES = (
+    Sample("anonymous", True, "kk", "Ойдан шығарылған мысал: емханада кезексіз өткізу үшін ақша сұрады.", ()),
+    Sample(
+        "confidential",
+        False,
+        "ru",
+        "Вымышленный пример: при выдаче разрешения попросили вознаграждение.",
+        ("registered",),
+    ),
+    Sample(
+        "anonymous",
+        False,
+        "kk",
+        "Ойдан шығарылған мысал: мемлекеттік сатып алуда бір ғана жеткізуші ұтып келеді.",
+        ("registered", "in_review"),
+        "Рақмет. Қай жылғы сатып алу екенін жаза аласыз ба?",
+    ),
+    Sample(
+        "open",
+        True,
+        "en",
+        "An invented example: land was given to a relative without a tender.",
+        ("registered", "in_review", "closed"),
+        "Thank you. This invented case is closed.",
+    ),
+)
+
+
+def fill(here: Here) -> dict[str, Any]:
+    """Make staff and reports once; what to print. A second call only reads what the first one saved."""
+    saved = here.dev / "demo.json"
+    if saved.exists():
+        found: dict[str, Any] = json.loads(saved.read_text())
+        return found
+    staff = {role.value: _colleague(here, role.value, name) for role, name in zip(Role, NAMES, strict=True)}
+    reports = _reports(here, staff)
+    found = {"staff": [_line(role, one) for role, one in staff.items()], "reports": reports}
+    write_private(saved, json.dumps(found, ensure_ascii=False, indent=1).encode())
+    return found
+
+
+def _colleague(here: Here, role: str, name: str) -> NewColleague:
+    login = f"demo-{role}"
+    with administrator(here, None) as session:
+        _, enrolment = session.add_staff(login, f"{name} Sample", [role])
+        colleague = enrol_with_keys(here, login, enrolment)
+        certify(here, session, colleague, [role])
+    secrets = {n: getattr(colleague, n) for n in ("login", "password", "totp_secret", "passphrase")}
+    write_private(here.dev / f"{login}.json", json.dumps(secrets).encode())
+    return colleague
+
+
+def _line(role: str, colleague: NewColleague) -> dict[str, str]:
+    return {
+        "role": role,
+        "login": colleague.login,
+        "password": colleague.password,
+        "passphrase": colleague.passphrase,
+    }
+
+
+@contextmanager
+def _signed_in(here: Here, colleague: NewColleague) -> Iterator[StaffSession]:
+    with here.staff() as session:
+        session.sign_in(colleague.login, colleague.password)
+        session.unlock(colleague.passphrase)
+        yield session
+
+
+def _reports(here: Here, staff: dict[str, NewColleague]) -> list[dict[str, str]]:
+    lines = []
+    with here.reporter() as reporter, _signed_in(here, staff["desk"]) as desk:
+        form = reporter.form()
+        for i, sample in enumerate(SAMPLES):
+            report = _new_report(form, sample, i)
+            filed = reporter.file_plain(report) if sample.plain else reporter.file_sealed(report)
+            line = desk.find(filed.reference)
+            for state in sample.states:
+                desk.set_state(line.id, state)
+            if sample.answer:
+                desk.answer(desk.case(line.id), sample.answer)
+                desk.assign(desk.case(line.id), staff["investigator"].id)
+            last = sample.states[-1] if sample.states else "received"
+            lines.append(
+                {"reference": filed.reference, "receipt": format_receipt(filed.receipt), "state": last}
+            )
+    return lines
+
+
+def _new_report(form: dict[str, Any], sample: Sample, i: int) -> NewReport:
+    def pick(name: str) -> str:
+        items = form["lists"][name]["items"]
+        return str(items[(3 * i) % len(items)]["code"])
+
+    fields = {
+        "amount_band": pick("amount_bands"),
+        "category": pick("categories"),
+        "channel": "api",
+        "language": sample.language,
+        "region": pick("regions"),
+        "sector": pick("sectors"),
+        "urgency": pick("urgency"),
+        "year": 2026,
+    }
+    identity = (
+        None if sample.mode == "anonymous" else {"name": f"Sample Reporter {i}", "phone": "+7 700 000 00 00"}
+    )
+    note = NewAttachment("invented.txt", "text/plain", sample.text.encode())
+    return NewReport(fields, {"what": sample.text}, sample.mode, identity, [note])
+
+
+def text(found: dict[str, Any], dev: Path) -> str:
+    """What `make demo` prints."""
+    staff = [f"  {s['role']:18} {s['login']:24} {s['password']:26} {s['passphrase']}" for s in found["staff"]]
+    reports = [f"  {r['reference']}  {r['receipt']}  {r['state']}" for r in found["reports"]]
+    return "\n".join(
+        [
+            "\nInvented staff (role, login, password, passphrase of the keys; no second factor in development):",
+            *staff,
+            f"  As files for --secrets: {dev}/demo-ROLE.json",
+            "\nInvented reports (reference, receipt, state):",
+            *reports,
+            "",
+        ]
+    )

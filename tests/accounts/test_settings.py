@@ -1,0 +1,78 @@
+"""Settings: no start with one factor in production, and no start without good keys."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from services.accounts.app import create_app
+from services.accounts.context import key_bytes, start
+from services.accounts.settings import Settings
+from services.crypto.canonical import b64u
+from services.kit.settings import SettingsError
+
+KEY = bytes(range(1, 33))
+
+
+def settings(folder: Path, **more: object) -> Settings:
+    for name in ("token", "service"):
+        (folder / name).write_text(b64u(KEY))
+    values = {
+        "database_url": "postgresql+psycopg://localhost/none",
+        "token_key_file": folder / "token",
+        "service_key_file": folder / "service",
+        **more,
+    }
+    return Settings.model_validate(values)
+
+
+def test_production_refuses_to_switch_the_second_factor_off(tmp_path: Path):
+    with pytest.raises(ValidationError, match="in development only"):
+        settings(tmp_path, environment="production", second_factor=False)
+    assert settings(tmp_path, environment="production").second_factor
+    assert not settings(tmp_path, environment="development", second_factor=False).second_factor
+
+
+def test_production_and_both_factors_are_what_nobody_has_to_ask_for(tmp_path: Path):
+    found = settings(tmp_path)
+    assert (found.environment, found.second_factor, found.session_hours, found.token_seconds) == (
+        "production",
+        True,
+        12,
+        300,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("token_seconds", 301), ("session_hours", 0), ("throttle_attempts", 0), ("unknown", 1)],
+)
+def test_settings_out_of_bounds_stop_the_start(tmp_path: Path, name: str, value: int):
+    with pytest.raises(ValidationError):
+        settings(tmp_path, **{name: value})
+
+
+@pytest.mark.parametrize("text", [b64u(KEY), KEY.hex(), KEY.hex().upper() + "\n", f"  {b64u(KEY)}\n"])
+def test_a_key_file_is_base64url_or_hexadecimal(tmp_path: Path, text: str):
+    (tmp_path / "key").write_text(text)
+    assert key_bytes(tmp_path / "key", "token_key_file") == KEY
+
+
+@pytest.mark.parametrize(
+    "text", ["", "changeme", b64u(KEY[:31]), b64u(KEY) + "=", KEY.hex()[:-2], "g" * 64, "ключ" * 16]
+)
+def test_a_bad_key_file_stops_the_start_and_is_not_shown(tmp_path: Path, text: str):
+    (tmp_path / "key").write_text(text)
+    with pytest.raises(SettingsError, match="token_key_file") as caught:
+        key_bytes(tmp_path / "key", "token_key_file")
+    assert not text or text not in str(caught.value)
+
+
+@pytest.mark.anyio
+async def test_secrets_do_not_show_in_the_text_of_what_holds_them(tmp_path: Path):
+    app = create_app(settings(tmp_path))
+    await start(app)
+    shown = repr(app.state.context)
+    assert b64u(KEY) not in shown
+    assert repr(KEY)[2:-1] not in shown
+    assert app.state.context.service_key == KEY

@@ -1,0 +1,69 @@
+"""The intake service alone: it never needs another one to run."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from services import dev
+from services.first_run import Folder
+from services.intake.app import create_app
+from tests.intake.builders import Sql, World
+
+
+@pytest.fixture
+async def apps(environment: dict[str, str], folder: Folder) -> AsyncIterator[dict[str, FastAPI]]:
+    app = create_app()
+    async with app.router.lifespan_context(app):
+        await dev.publish_directory(app, folder)
+        yield {"intake": app}
+
+
+@pytest.fixture
+async def http(apps: dict[str, FastAPI]) -> AsyncIterator[httpx2.AsyncClient]:
+    # A failure inside must show as the answer that a caller would get.
+    transport = httpx2.ASGITransport(app=apps["intake"], raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        yield client
+
+
+@pytest.fixture
+def world(apps: dict[str, FastAPI], http: httpx2.AsyncClient, folder: Folder) -> World:
+    return World(apps["intake"], http, folder)
+
+
+@pytest.fixture
+def sql(database: Any) -> Iterator[Sql]:
+    """Run a statement as the superuser; its rows."""
+    with database.superuser() as conn:
+
+        def run(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+            cursor = conn.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+        yield run
+
+
+@pytest.fixture
+def failing_commit(sql: Sql) -> Callable[[str], AbstractContextManager[None]]:
+    """While the context lasts, a transaction that inserts into this table fails at its COMMIT, and not before."""
+
+    @contextmanager
+    def failing(table: str) -> Iterator[None]:
+        sql(
+            "CREATE FUNCTION intake.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'refused at commit'; END $$"
+        )
+        sql(
+            f"CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON intake.{table} "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION intake.refuse()"
+        )
+        try:
+            yield
+        finally:
+            sql("DROP FUNCTION intake.refuse() CASCADE")
+
+    return failing
