@@ -22,7 +22,7 @@ from typing import Any
 import httpx2
 import uvicorn
 from fastapi import FastAPI
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services import first_run
@@ -35,10 +35,8 @@ from services.kit.postgres import ensure_cluster
 #: The gateway's prefixes; `deploy/gateway/` holds the same list.
 PREFIXES = {f"/api/{service}/": service for service in SERVICES}
 
-_FRONT = """Adal - адал - honest
-Report corruption safely: POST /api/intake/v1/reports (plain) or /api/intake/v1/packages (sealed).
-What each service offers: /api/intake/v1/openapi.json, and the same under accounts, rewards, registry.
-"""
+#: The pages of intake, as in `deploy/gateway/`: these addresses and what lies below them.
+PAGES = ("/", "/kk", "/ru", "/en", "/static")
 
 
 class Gateway:
@@ -51,7 +49,9 @@ class Gateway:
         for prefix, service in PREFIXES.items():
             if path.startswith(prefix):
                 return self.apps[service]
-        return _front
+        if path in PAGES or path.startswith(tuple(f"{page}/" for page in PAGES[1:])):
+            return self.apps["intake"]
+        return _nothing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -75,12 +75,10 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _front(scope: Scope, receive: Receive, send: Send) -> None:
-    """What is not a service: the front page and the health of the process."""
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """What is not a service: the health of the process."""
     answer: Any
-    if scope["type"] == "http" and scope["path"] == "/":
-        answer = PlainTextResponse(_FRONT)
-    elif scope["type"] == "http" and scope["path"] == "/healthz":
+    if scope["type"] == "http" and scope["path"] == "/healthz":
         answer = JSONResponse({"status": "ok"})
     else:
         problem = {
@@ -205,6 +203,7 @@ def banner(port: int) -> str:
     at = f"http://localhost:{port}"
     return (
         f"\nAdal (development) runs at {at}\n"
+        f"  pages:    {at}/ (Kazakh, Russian, English; no script)\n"
         f"  report:   adal --url {at} report file      read answers: adal --url {at} inbox show\n"
         f"  API:      {at}/api/intake/v1/openapi.json\n"
         f"  staff:    adal --url {at} staff add LOGIN --name NAME --role desk --enrol\n"

@@ -109,7 +109,8 @@ def receipt_text(error: ReceiptError) -> str:
 def _usage(error: Any) -> str:
     if isinstance(error, click.NoArgsIsHelpError):
         return str(error.format_message())
-    hint = error.param.get_error_hint() if getattr(error, "param", None) else ""
+    param = getattr(error, "param", None)
+    hint = getattr(error, "param_hint", None) or (param.get_error_hint() if param else "")
     if isinstance(error, click.MissingParameter):
         return _("Missing: {name}", name=hint)
     if isinstance(error, click.NoSuchOption):

@@ -54,9 +54,11 @@ def pairs(rows: Sequence[tuple[str, str]]) -> None:
         say(f"  {name.ljust(width)}  {value}")
 
 
-def ask(question: str, default: str = "", secret: bool = False) -> str:
+def ask(question: str, default: str = "", secret: bool = False, suffix: str = ": ") -> str:
     """Ask for a line; the default may be empty."""
-    answer: str = typer.prompt(question, default=default, hide_input=secret, show_default=bool(default))
+    answer: str = typer.prompt(
+        question, default=default, hide_input=secret, show_default=bool(default), prompt_suffix=suffix
+    )
     return answer.strip()
 
 
@@ -71,7 +73,7 @@ def ask_long(question: str) -> str:
     """Ask for several lines; an empty line ends them."""
     say(question + " " + _("(end with an empty line)"))
     lines: list[str] = []
-    while line := ask(">"):
+    while line := ask(">", suffix=" "):
         lines.append(line)
     return "\n".join(lines)
 

@@ -17,43 +17,39 @@ from services.crypto.attachments import Envelope, envelopes, seal_attachment
 from services.crypto.canonical import b64, b64u, members, unb64, unb64u
 from services.crypto.directories import Directory
 from services.crypto.errors import FormatError, Refused
-from services.crypto.grants import seal_grant
 from services.crypto.manifests import MAX_PARTS, Manifest, PartLine, ShareLine, check_fields, rid_of
 from services.crypto.padding import LEAST, padme
+from services.crypto.parts import NewAttachment, ReportKey, SealedFile, SealedGrant, SealedPart, UploadedPart
 from services.crypto.payloads import ZERO32, Header, open_payload, seal_payload
 from services.crypto.receipts import ReceiptKeys, derive, new_receipt
 from services.crypto.shares import SealedShare, split_identity
 from services.crypto.signatures import verify
 
+__all__ = [
+    "SMALL_FILE",
+    "NewAttachment",
+    "OpenedReport",
+    "Package",
+    "ReportKey",
+    "SealedFile",
+    "SealedGrant",
+    "SealedPart",
+    "SealedReport",
+    "UploadedPart",
+    "check_package",
+    "check_parts",
+    "open_identity",
+    "open_report",
+    "package_from_json",
+    "reporter_from_json",
+    "reporter_json",
+    "seal_report",
+]
+
 # An age file of 4096 bytes for one hybrid recipient. Every identity part and every share has this size.
 SMALL_FILE = 5755
 _AGE_CHUNK, _AGE_TAG, _AGE_NONCE = 65536, 16, 16
 _MAX_GRANTS = 8
-
-
-@dataclass(frozen=True)
-class NewAttachment:
-    """A file the reporter adds: its name, media type and bytes."""
-
-    name: str = field(repr=False)
-    type: str
-    data: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class SealedPart:
-    """One age file of a report: narrative, identity or attachment."""
-
-    role: str
-    data: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class SealedGrant:
-    """The report key, sealed to a desk of the directory."""
-
-    desk: str
-    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class Package:
             "grants": [{"data": b64(grant.data), "desk": grant.desk} for grant in self.grants],
             "lookup": b64u(self.lookup),
             "manifest": self.manifest.to_json(),
-            "parts": [{"data": b64(part.data), "role": part.role} for part in self.parts],
+            "parts": [part.to_json() for part in self.parts],
             "shares": [{"data": b64(share.data), "seat": share.seat} for share in self.shares],
             "signature": b64u(self.signature),
         }
@@ -143,7 +139,7 @@ def seal_report(
     answers: dict[str, Any],
     fields: dict[str, Any],
     identity: dict[str, Any] | None,
-    attachments: Sequence[NewAttachment],
+    attachments: Sequence[NewAttachment | SealedFile],
     directory: Directory,
     desk_id: str,
     form: str,
@@ -151,26 +147,30 @@ def seal_report(
     receipt: str | None = None,
     keys: ReceiptKeys | None = None,
     today: date | None = None,
+    report: ReportKey | None = None,
 ) -> SealedReport:
     """Seal a report to a desk and to the seats of a checked directory.
 
-    `keys` saves the 35 ms of `derive(receipt)`; `today` (UTC) picks the desk's key. The report key and the
-    identity key exist only inside this call. Errors: FormatError for fields, form or answers; Refused for a desk
-    that is not in the directory, an identity that does not fit 4 KiB, or keys without their receipt.
+    `keys` saves the 35 ms of `derive(receipt)`; `today` (UTC) picks the desk's key. The report key, unless `report`
+    was made before, and the identity key exist only inside this call. Errors: FormatError for fields, form, answers
+    or names of files; Refused for a desk that is not in the directory or not that of the report key, an identity that
+    does not fit 4 KiB, or keys without their receipt.
     """
     if receipt is None:
         if keys is not None:
             raise Refused("keys without their receipt")
         receipt = new_receipt()
     keys = keys or derive(receipt)
-    desk = directory.desk(desk_id, today or datetime.now(UTC).date())
-    report, secret = HybridIdentity.generate(), HybridIdentity.generate()
+    report = report or ReportKey.make(directory, desk_id, today)
+    if report.grant.desk != desk_id:
+        raise Refused("the report key was granted to another desk")
+    secret = HybridIdentity.generate()
     rid = rid_of(report.recipient)
-    files = [seal_attachment(item.data, report.recipient) for item in attachments]
-    lines = [
-        Envelope.of(i, item.name, item.type, item.data, file, plain=mode == "plain")
-        for i, (item, file) in enumerate(zip(attachments, files, strict=True))
+    files = [
+        item if isinstance(item, SealedFile) else _sealed_file(item, report.recipient, plain=mode == "plain")
+        for item in attachments
     ]
+    lines = [_envelope(i, item) for i, item in enumerate(files)]
     body = {
         "answers": answers,
         "attachments": [line.to_json() for line in lines],
@@ -184,19 +184,18 @@ def seal_report(
     parts = (
         SealedPart("narrative", narrative),
         SealedPart("identity", named),
-        *(SealedPart("attachment", file) for file in files),
+        *(item.part for item in files),
     )
     shares = split_identity(secret, rid, directory.seats, directory.k, directory.sequence)
     manifest = Manifest(
         rid=rid, dir_seq=directory.sequence, directory=directory.digest, mode=mode, form=form, fields=fields,
         report_recipient=report.recipient, identity_recipient=secret.recipient, k=directory.k, n=directory.n,
-        parts=tuple(PartLine(part.role, len(part.data), sha256(part.data).digest()) for part in parts),
+        parts=tuple(PartLine(part.role, part.size, part.sha256) for part in parts),
         shares=tuple(ShareLine(share.seat, share.commitment) for share in shares),
     )  # fmt: skip
     manifest.check()
-    grant = SealedGrant(desk.id, seal_grant(report, "desk", desk.recipient))
     signature = keys.signing.sign("manifest", manifest.to_json())
-    package = Package(keys.lookup, manifest, signature, parts, (grant,), tuple(shares))
+    package = Package(keys.lookup, manifest, signature, parts, (report.grant,), tuple(shares))
     return SealedReport(receipt, keys, package)
 
 
@@ -239,18 +238,20 @@ def check_package(package: Package, directory: Directory) -> None:
 
 
 def check_parts(manifest: Manifest, parts: Sequence[SealedPart]) -> None:
-    """Return if the parts are the manifest's, padded, and under the part rule. Errors: FormatError, Refused."""
+    """Return if the parts are the manifest's, padded, and under the part rule. Errors: FormatError, Refused.
+
+    Of an uploaded part, `size`, `sha256` and `data` must come from who stored it, not from who sent it.
+    """
     if len(parts) != len(manifest.parts):
         raise Refused("a part differs from the manifest")
     for part, line in zip(parts, manifest.parts, strict=True):
-        if part.role != line.role:
+        if (part.role, part.size, part.sha256) != (line.role, line.size, line.sha256):
             raise Refused("a part differs from the manifest")
-        _check_line(part.data, line)
         if part.role == "identity":
             _check_small(part.data)
             continue
         check_part(part.data)
-        size = _plaintext_size(part.data)
+        size = _plaintext_size(part.data, part.size)
         if size != padme(size) or (part.role == "narrative" and size < LEAST):
             raise Refused("a part is not padded")
 
@@ -324,6 +325,18 @@ def reporter_from_json(value: Any) -> tuple[HybridRecipient, bytes]:
     return rules.recipient(found["recipient"]), rules.bytes32(found["verify_key"])
 
 
+def _sealed_file(item: NewAttachment, recipient: HybridRecipient, *, plain: bool) -> SealedFile:
+    """`item`, sealed; plain mode keeps no hash of the true bytes."""
+    digest = None if plain else sha256(item.data).digest()
+    part = SealedPart("attachment", seal_attachment(item.data, recipient))
+    return SealedFile(item.name, item.type, len(item.data), digest, part)
+
+
+def _envelope(i: int, item: SealedFile) -> Envelope:
+    line = Envelope(i, item.name, item.type, item.size, item.digest, item.part.sha256, item.segments)
+    return Envelope.from_json(line.to_json())
+
+
 def _differences(clear: dict[str, Any], sealed: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     pairs = {name: (clear.get(name), sealed.get(name)) for name in sorted(clear.keys() | sealed.keys())}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -340,10 +353,10 @@ def _check_small(data: bytes) -> None:
         raise Refused("a part has a telling size")
 
 
-def _plaintext_size(data: bytes) -> int:
+def _plaintext_size(head: bytes, total: int) -> int:
     # The first line that starts with three dashes ends the header; `check_part` has read it.
-    header = data.index(b"\n", data.index(b"\n--- ") + 1) + 1
-    body = len(data) - header - _AGE_NONCE
+    header = head.index(b"\n", head.index(b"\n--- ") + 1) + 1
+    body = total - header - _AGE_NONCE
     return body - _AGE_TAG * -(-body // (_AGE_CHUNK + _AGE_TAG))
 
 

@@ -78,7 +78,9 @@ def _number_in_chain(role: str) -> int | None:
     return {"narrative": 0, "identity": 1}.get(role)
 
 
-async def accept(conn: AsyncConnection, context: Context, package: Package, now: datetime) -> Filed:
+async def accept(
+    conn: AsyncConnection, context: Context, package: Package, now: datetime, lane: str = rules.MAIN
+) -> Filed:
     """Store a checked package and promise its place in the log. Errors: Conflict when it is there already."""
     manifest, day = package.manifest, day_of(now)
     mac = lookup_mac(context, package.lookup)
@@ -92,6 +94,7 @@ async def accept(conn: AsyncConnection, context: Context, package: Package, now:
         "lookup_mac": mac,
         "filed_on": day,
         "state": rules.RECEIVED,
+        "lane": lane,
         "desk": package.grants[0].desk,
         "mode": manifest.mode,
         "dir_seq": manifest.dir_seq,

@@ -108,14 +108,18 @@ async def bearer(_request: Request, authorization: Annotated[str | None, Header(
     return authorization
 
 
-async def stretched(context: Context, receipt: str) -> ReceiptKeys:
-    """The keys of a typed receipt, derived in a worker thread. Errors: Invalid for a code that cannot be one."""
+def digits(typed: str) -> str:
+    """The 24 digits of a typed receipt. Errors: Invalid for a code that cannot be one."""
     try:
-        digits = parse_receipt(receipt)
+        return parse_receipt(typed)
     except ReceiptError as exc:
         message = _LENGTH if exc.reason == "length" else _CHECK
         raise Invalid(message, [FieldError("/receipt", message)]) from None
-    return await anyio.to_thread.run_sync(derive, digits, limiter=context.stretching)
+
+
+async def stretched(context: Context, receipt: str) -> ReceiptKeys:
+    """The keys of a typed receipt, derived in a worker thread. Errors: Invalid for a code that cannot be one."""
+    return await anyio.to_thread.run_sync(derive, digits(receipt), limiter=context.stretching)
 
 
 def part_line(row: Row[Any]) -> PartLine:

@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import anyio.to_thread
 from fastapi import APIRouter, Depends, Request, Response
@@ -260,8 +261,13 @@ async def read_plain_file(
     opened = await anyio.to_thread.run_sync(plain.open_file, file, replies, keys)
     if opened is None:
         raise NotFound()
-    headers = {**NO_STORE, "Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff"}
-    return Response(opened[1], media_type="application/octet-stream", headers=headers)
+    envelope, data = opened
+    headers = {
+        **NO_STORE,
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(envelope.safe_name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(data, media_type="application/octet-stream", headers=headers)
 
 
 @router.post("/plain/code", status_code=201, responses=responses(403, 404, 409, 422))

@@ -50,6 +50,8 @@ reports = Table(
     Column("code_replaced_on", Date),
     Column("filed_on", Date, nullable=False),
     Column("state", Text, nullable=False),
+    # A default, so that yesterday's code files on today's schema.
+    Column("lane", Text, nullable=False, server_default="main", comment="quarantine: filed above the budget of pages"),
     Column("desk", Text, nullable=False),
     Column("mode", Text, nullable=False),
     Column("dir_seq", Integer, nullable=False),
@@ -65,6 +67,7 @@ reports = Table(
     Column("signature", LargeBinary, nullable=False),
     Column("leaf", LargeBinary, nullable=False, comment="hash that the promise names"),
     CheckConstraint("mode IN ('sealed', 'plain')", name="mode"),
+    CheckConstraint("lane IN ('main', 'quarantine')", name="lane"),
     Index("ix_reports_filed_on_id", "filed_on", "id"),
 )
 

@@ -57,8 +57,8 @@ def routers() -> list[APIRouter]:
     """One set of pages for each language; the fallback comes last."""
     found = [root]
     for language in LANGUAGES:
+        under = APIRouter()
         for part in (pages_report.router, pages_inbox.router, front):
-            under = APIRouter(prefix=f"/{language}")
-            under.include_router(part)
-            found.append(under)
+            under.include_router(part, prefix=f"/{language}")
+        found.append(under)
     return found

@@ -19,9 +19,12 @@ from services.crypto.canonical import b64u, unb64u
 from services.crypto.errors import CryptoError
 from services.intake import rules, store
 from services.intake.door import Knock
+from services.intake.models import idempotency_keys
 from services.intake.settings import Settings
+from services.kit import idempotency
 from services.kit.i18n import N_
-from services.kit.problems import Problem
+from services.kit.idempotency import IdempotencyKey
+from services.kit.problems import Invalid, Problem
 
 _RANDOM, _TIME, _MAC = 16, 8, 32
 HOUR = timedelta(hours=1)
@@ -66,6 +69,29 @@ class FormToken:
         digest = sha256(b"adal/v1/form-token|" + self.text.encode()).digest()
         if not await store.spend_challenge(conn, digest, self.expires):
             raise UsedForm()
+
+    @property
+    def _key(self) -> IdempotencyKey:
+        return IdempotencyKey(self.text.encode())
+
+    async def claim(self, conn: AsyncConnection, operation: str, content: bytes, now: datetime) -> bytes | None:
+        """Spend the token for this content, or the answer that the same content got before.
+
+        A connection that broke after the commit must not cost the receipt: to load the page anew shows it again, as
+        long as the token may live. Errors: UsedForm when the form was sent with other content.
+        """
+        key = self._key
+        try:
+            known = await idempotency.claim(conn, idempotency_keys, key, key.fingerprint(operation, content), now)
+        except Invalid:
+            raise UsedForm() from None
+        if known is None:
+            await self.spend(conn)
+        return known
+
+    async def finish(self, conn: AsyncConnection, answer: bytes) -> None:
+        """Keep the answer, sealed under the token, in the transaction of `claim`."""
+        await idempotency.finish(conn, idempotency_keys, self._key, answer)
 
 
 @dataclass(frozen=True)

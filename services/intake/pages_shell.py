@@ -16,10 +16,13 @@ from starlette.requests import ClientDisconnect
 from services.intake.context import Context
 from services.kit import db, html, logs
 from services.kit.i18n import LANGUAGES, N_
-from services.kit.problems import Forbidden, Malformed, NotFound, Problem, TooLarge, Unavailable
+from services.kit.problems import Forbidden, Malformed, NotFound, Problem, TooLarge
 
 TEMPLATES = Path(__file__).parent / "templates"
 DEFAULT_LANGUAGE = "kk"
+#: The longest form that is read to its end. Files above their own limit are read past and not kept, so that the person
+#: gets the page back with what was typed instead of a broken connection.
+MAX_FORM = 2 << 30
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -106,6 +109,3 @@ class PageRoute(APIRoute):
             return response
 
         return page
-
-
-__all__ = ["Elsewhere", "Language", "PageRoute", "Unavailable", "context_of", "now_of", "render", "transaction"]

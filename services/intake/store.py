@@ -153,10 +153,10 @@ async def forget_challenges(conn: AsyncConnection, now: datetime) -> int:
 _INSERT_REPORT = text(
     """
     WITH report AS (
-        INSERT INTO intake.reports (id, reference, rid, lookup_mac, filed_on, state, desk, mode, dir_seq, category,
-            sector, region, amount_band, year, channel, language, urgency, manifest, signature, leaf)
-        VALUES (:id, :reference, :rid, :lookup_mac, :filed_on, :state, :desk, :mode, :dir_seq, :category,
-            :sector, :region, :amount_band, :year, :channel, :language, :urgency, :manifest, :signature, :leaf)
+        INSERT INTO intake.reports (id, reference, rid, lookup_mac, filed_on, state, lane, desk, mode, dir_seq,
+            category, sector, region, amount_band, year, channel, language, urgency, manifest, signature, leaf)
+        VALUES (:id, :reference, :rid, :lookup_mac, :filed_on, :state, :lane, :desk, :mode, :dir_seq,
+            :category, :sector, :region, :amount_band, :year, :channel, :language, :urgency, :manifest, :signature, :leaf)
     ), file AS MATERIALIZED (
         SELECT kind, place, id, name, n, size, blob,
             CASE WHEN blob IS NULL THEN substr(CAST(:files AS bytea), start, size) END AS sealed

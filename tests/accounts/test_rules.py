@@ -101,7 +101,8 @@ def test_both_spellings_of_a_password_are_judged_alike(password: str):
 
 
 @pytest.mark.parametrize(
-    ("left", "life"), [(3600.0, 300), (300.0, 300), (299.6, 300), (299.4, 299), (1.0, 1), (0.4, None), (-5, None)]
+    ("left", "life"),
+    [(3600.0, 300), (300.0, 300), (299.6, 300), (299.4, 299), (1.0, 1), (0.4, None), (-5, None)],
 )
 def test_a_token_never_outlives_its_session(left: float, life: int | None):
     times = rules.token_times(NOW, NOW + timedelta(seconds=left), 300)
@@ -111,7 +112,13 @@ def test_a_token_never_outlives_its_session(left: float, life: int | None):
 def test_claims_have_the_shape_that_the_others_read():
     person = UUID(int=5)
     claims = TokenClaims(person, {Role.LEAD, Role.DESK}, 100, 400).to_json()
-    assert claims == {"exp": 400, "iat": 100, "iss": "adal-accounts", "roles": ["desk", "lead"], "sub": str(person)}
+    assert claims == {
+        "exp": 400,
+        "iat": 100,
+        "iss": "adal-accounts",
+        "roles": ["desk", "lead"],
+        "sub": str(person),
+    }
 
 
 def test_nobody_may_call_what_has_no_rule():

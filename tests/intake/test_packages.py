@@ -196,13 +196,9 @@ async def test_a_package_that_breaks_a_rule_is_refused_and_nothing_is_stored(
     assert (await world.post(PACKAGES, report.to_json())).status_code == 201, "what was broken is the only fault"
 
 
-def test_the_mixed_file_is_one_that_has_both_stanzas() -> None:
+async def test_the_mixed_file_is_well_formed_and_has_both_stanzas(world: World) -> None:
     """Otherwise the case above would be refused for another reason."""
-    from services.crypto.directories import Directory  # noqa: F401 - a package is not needed here
-
-    key = HybridIdentity.generate()
-    both = seal(b"x", [key.recipient])
-    assert stanza_types(both) == ["mlkem768x25519"]
+    assert stanza_types(mixed(world.seal()).parts[0].data) == ["mlkem768x25519", "X25519"]
 
 
 async def test_refusals_say_where(world: World) -> None:
