@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help serve demo test check static format lint types contracts catalogues openapi locks bench clean web
+.PHONY: help serve demo test check static format lint types contracts catalogues openapi locks faults bench clean web
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ openapi-write: $(VENV)/dev-ready ## write docs/openapi anew after a change of th
 
 bench: $(VENV)/dev-ready web ## measure, side by side in one run (bench/README.md)
 	$(BIN)/python -m bench $(ARGS)
+
+faults: $(VENV)/dev-ready ## 300 rounds of kill -9 under filing, resumable (ARGS="--rounds 10 --home FOLDER")
+	$(BIN)/python -m tests.faults $(ARGS)
 
 locks: $(VENV)/dev-ready ## pin the newest allowed versions with their hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

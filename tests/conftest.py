@@ -36,7 +36,7 @@ class Database:
         """Delete every row that a test made."""
         with self.superuser() as conn:
             rows = conn.execute(
-                "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables "
+                "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables "
                 "WHERE schemaname = ANY(%s) AND NOT tablename = ANY(%s)",
                 [list(first_run.SERVICES), list(SEEDED)],
             ).fetchall()

@@ -11,6 +11,9 @@ GRANT UPDATE (ended) ON intake.assignments TO adal_intake;
 GRANT SELECT, INSERT ON intake.log_records, intake.log_entries, intake.log_tiles, intake.log_checkpoints TO adal_intake;
 GRANT SELECT, INSERT ON intake.directories TO adal_intake;
 GRANT SELECT, INSERT, DELETE ON intake.spent_challenges TO adal_intake;
+-- A draft and its uploads are deleted when they are filed or too old. PostgreSQL lets only who may update lock a row.
+GRANT SELECT, INSERT, DELETE, UPDATE (expires) ON intake.drafts TO adal_intake;
+GRANT SELECT, INSERT, DELETE, UPDATE (received, stored, segments, sha256) ON intake.uploads TO adal_intake;
 GRANT SELECT, INSERT, DELETE, UPDATE (answer) ON intake.idempotency_keys TO adal_intake;
 GRANT SELECT, INSERT, UPDATE ON intake.job_runs TO adal_intake;
 

@@ -167,7 +167,11 @@ def checked_address(base_url: str) -> str:
         raise BadAddress() from None
     # Without TLS a receipt would cross the network in clear; Tor encrypts by itself.
     open_ok = url.host in _HERE or url.host.endswith(".onion")
-    if not _HOST.fullmatch(url.host) or url.scheme not in ("https", "http") or (url.scheme == "http" and not open_ok):
+    if (
+        not _HOST.fullmatch(url.host)
+        or url.scheme not in ("https", "http")
+        or (url.scheme == "http" and not open_ok)
+    ):
         raise BadAddress()
     if url.userinfo or url.query or url.fragment:
         raise BadAddress()

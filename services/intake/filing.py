@@ -4,9 +4,10 @@ Both end in the same transaction, and `201` leaves only after its commit: attach
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import anyio.to_thread
 from sqlalchemy.exc import IntegrityError
@@ -20,9 +21,12 @@ from services.crypto.manifests import Manifest
 from services.crypto.packages import (
     NewAttachment,
     Package,
+    ReportKey,
+    SealedFile,
     SealedGrant,
     SealedPart,
     SealedReport,
+    UploadedPart,
     check_package,
     seal_report,
 )
@@ -30,8 +34,10 @@ from services.crypto.promises import make_promise
 from services.crypto.shares import SealedShare
 from services.intake import log, rules, store
 from services.intake.context import Context, InForce
+from services.intake.disk import check_room, no_space
 from services.intake.form import check_answers, check_fields, check_identity, load_form
-from services.intake.schemas import Filed, FiledPlain, PlainReport, SealedPackage
+from services.intake.schemas import Filed, FiledPlain, PlainReport, ReportFile, SealedPackage
+from services.intake.uploads import StoredFile
 from services.kit.clock import day_of
 from services.kit.i18n import N_
 from services.kit.problems import Conflict, FieldError, Invalid, TooLarge
@@ -54,13 +60,20 @@ def lookup_mac(context: Context, lookup: bytes) -> bytes:
 
 @contextlib.asynccontextmanager
 async def written(
-    context: Context, new: Sequence[tuple[str, str, int | None, bytes]]
+    context: Context, new: Sequence[tuple[str, str, int | None, bytes] | store.NewPart]
 ) -> AsyncIterator[list[store.NewPart]]:
-    """Write (role, author, n, data) to durable storage; blobs of a transaction that fails are deleted again."""
+    """Write (role, author, n, data) to durable storage; blobs of a transaction that fails are deleted again.
+
+    What is stored already passes through and stays. Errors: InsufficientStorage, for large parts only.
+    """
     parts, blobs = [], []
     try:
-        for role, author, n, data in new:
-            blob = await context.blobs.put_async(data) if len(data) > INLINE else None
+        for line in new:
+            if isinstance(line, store.NewPart):
+                parts.append(line)
+                continue
+            role, author, n, data = line
+            blob = await _put(context, data) if len(data) > INLINE else None
             if blob:
                 blobs.append(blob)
             parts.append(
@@ -74,14 +87,37 @@ async def written(
         raise
 
 
+async def _put(context: Context, data: bytes) -> str:
+    await check_room(context, len(data))
+    with no_space():
+        return await context.blobs.put_async(data)
+
+
 def _number_in_chain(role: str) -> int | None:
     return {"narrative": 0, "identity": 1}.get(role)
 
 
+def _new_part(
+    part: SealedPart, files: Mapping[str, StoredFile]
+) -> tuple[str, str, int | None, bytes] | store.NewPart:
+    if not isinstance(part, UploadedPart):
+        return part.role, "reporter", _number_in_chain(part.role), part.data
+    blob = files[part.upload].blob
+    return store.NewPart(part.role, "reporter", None, part.stored, part.digest, None, blob)
+
+
 async def accept(
-    conn: AsyncConnection, context: Context, package: Package, now: datetime, lane: str = rules.MAIN
+    conn: AsyncConnection,
+    context: Context,
+    package: Package,
+    now: datetime,
+    lane: str = rules.MAIN,
+    files: Mapping[str, StoredFile] | None = None,
 ) -> Filed:
-    """Store a checked package and promise its place in the log. Errors: Conflict when it is there already."""
+    """Store a checked package and promise its place in the log. Errors: Conflict when it is there already.
+
+    `files` are the stored files that uploaded parts name; the part rows take them over.
+    """
     manifest, day = package.manifest, day_of(now)
     mac = lookup_mac(context, package.lookup)
     record = log.new_record("manifest", day, rid=b64(manifest.rid), manifest=b64(manifest.digest))
@@ -104,7 +140,7 @@ async def accept(
     }
     grants = [(grant.desk, grant.data) for grant in package.grants]
     shares = [(share.seat, share.data) for share in package.shares]
-    lines = [(part.role, "reporter", _number_in_chain(part.role), part.data) for part in package.parts]
+    lines = [_new_part(part, files or {}) for part in package.parts]
     async with written(context, lines) as parts:
         try:
             await store.insert_report(conn, report, parts, grants, shares, record)
@@ -122,8 +158,8 @@ async def accept(
     )
 
 
-def as_package(body: SealedPackage) -> Package:
-    """The package in a request. Errors: Invalid."""
+def as_package(body: SealedPackage, uploaded: Mapping[UUID, UploadedPart] | None = None) -> Package:
+    """The package in a request, with the parts that were uploaded before. Errors: Invalid."""
     try:
         manifest = Manifest.from_json(body.manifest)
     except CryptoError:
@@ -136,7 +172,10 @@ def as_package(body: SealedPackage) -> Package:
         lookup=body.lookup,
         manifest=manifest,
         signature=body.signature,
-        parts=tuple(SealedPart(part.role, part.data) for part in body.parts),
+        parts=tuple(
+            (uploaded or {})[part.upload] if part.upload else SealedPart(part.role, part.data or b"")
+            for part in body.parts
+        ),
         grants=tuple(SealedGrant(grant.desk, grant.data) for grant in body.grants),
         shares=tuple(
             SealedShare(share.seat, share.data, line.commitment)
@@ -163,7 +202,8 @@ async def check_sealed(conn: AsyncConnection, context: Context, package: Package
         raise Invalid(_NOT_A_PACKAGE, [FieldError("/manifest/mode", _NOT_A_PACKAGE)])
     refuse(check_fields(manifest.fields, day_of(now)), "/manifest/fields")
     # Sealing adds a header, padding of at most an eighth and 16 bytes for each 64 KiB.
-    attached = sum(len(part.data) for part in package.parts if part.role == "attachment")
+    inline = [part for part in package.parts if not isinstance(part, UploadedPart)]
+    attached = sum(part.size for part in inline if part.role == "attachment")
     limit = context.settings.attachment_bytes * 9 // 8 + (64 << 10)
     if attached > limit:
         raise TooLarge()
@@ -187,26 +227,44 @@ def check_plain(context: Context, body: PlainReport, now: datetime) -> None:
         raise Invalid(errors=[FieldError("/identity", N_("Say who you are, or report anonymously."))])
     if body.identity:
         refuse(check_identity(body.identity), "/identity")
-    if sum(len(file.data) for file in body.attachments) > context.settings.attachment_bytes:
+    if sum(len(file.data or b"") for file in body.attachments) > context.settings.attachment_bytes:
         raise TooLarge()
 
 
-async def seal_plain(context: Context, in_force: InForce, body: PlainReport) -> SealedReport:
-    """Seal a plain report in a worker thread; the words and the secrets live no longer than this call."""
+async def seal_plain(
+    context: Context,
+    in_force: InForce,
+    body: PlainReport,
+    key: ReportKey | None = None,
+    files: Mapping[str, StoredFile] | None = None,
+) -> SealedReport:
+    """Seal a plain report in a worker thread; the words and the secrets live no longer than this call.
+
+    With stored `files`, keyed by the `upload` that the report's attachments name, `key` is the one they were sealed to.
+    """
 
     def work() -> SealedReport:
         return seal_report(
             answers={**body.answers, "mode": body.mode},
             fields=body.fields.model_dump(),
             identity=body.identity,
-            attachments=[NewAttachment(file.name, file.type, file.data) for file in body.attachments],
+            attachments=[_attachment(file, files or {}) for file in body.attachments],
             directory=in_force.directory,
-            desk_id=in_force.directory.desks[0].id,
+            desk_id=key.grant.desk if key else in_force.directory.desks[0].id,
             form=body.form,
             mode="plain",
+            report=key,
         )
 
     return await anyio.to_thread.run_sync(work, limiter=context.stretching)
+
+
+def _attachment(file: ReportFile, files: Mapping[str, StoredFile]) -> NewAttachment | SealedFile:
+    if file.upload is None:
+        return NewAttachment(file.name, file.type, file.data or b"")
+    found = files[str(file.upload)]
+    part = UploadedPart("attachment", b"", str(file.upload), found.stored, found.sha256)
+    return SealedFile(file.name, file.type, found.size, None, part, found.segments)
 
 
 def plain_answer(filed: Filed, report: SealedReport) -> FiledPlain:

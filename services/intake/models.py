@@ -51,7 +51,13 @@ reports = Table(
     Column("filed_on", Date, nullable=False),
     Column("state", Text, nullable=False),
     # A default, so that yesterday's code files on today's schema.
-    Column("lane", Text, nullable=False, server_default="main", comment="quarantine: filed above the budget of pages"),
+    Column(
+        "lane",
+        Text,
+        nullable=False,
+        server_default="main",
+        comment="quarantine: filed above the budget of pages",
+    ),
     Column("desk", Text, nullable=False),
     Column("mode", Text, nullable=False),
     Column("dir_seq", Integer, nullable=False),
@@ -91,6 +97,8 @@ parts = Table(
     Column("chain", Text, nullable=False, comment="reporter or desk; attachments hang on their message"),
     CheckConstraint("chain IN ('reporter', 'desk')", name="chain"),
     Index("uq_parts_report_number", "report_id", "number", unique=True),
+    # One file, one part: what an upload became cannot be filed a second time.
+    Index("uq_parts_blob", "blob", unique=True),
     Index("uq_parts_report_chain_n", "report_id", "chain", "n", unique=True),
 )
 
@@ -175,6 +183,36 @@ log_checkpoints = Table(
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("day", Date, nullable=False),
     Column("note", Text, nullable=False),
+)
+
+drafts = Table(
+    "drafts",
+    metadata,
+    _id(),
+    Column("secret", LargeBinary, nullable=False, unique=True, comment="SHA-256 of what the reporter holds"),
+    Column("mode", Text, nullable=False),
+    Column("expires", DateTime(timezone=True), nullable=False, comment="whole hours"),
+    Column("dir_seq", Integer, comment="plain mode: the directory whose desk has the grant"),
+    Column("report_recipient", Text, comment="plain mode: public half of the report key"),
+    Column("desk", Text),
+    Column("sealed_grant", LargeBinary, comment="plain mode: the report key, sealed to the desk"),
+    CheckConstraint("mode IN ('sealed', 'plain')", name="mode"),
+    Index("ix_drafts_expires", "expires"),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    _id(),
+    Column("draft_id", Uuid, ForeignKey("intake.drafts.id"), nullable=False),
+    Column("blob", Text, nullable=False, unique=True, comment="name in the blob store"),
+    Column("length", BigInteger, nullable=False, comment="bytes announced"),
+    Column("received", BigInteger, nullable=False, comment="bytes of it that are durable: Upload-Offset"),
+    Column("stored", BigInteger, nullable=False, comment="durable bytes of the file; what follows is cut"),
+    Column("segments", JSONB, comment="plain mode: [plain bytes, file bytes] of each segment"),
+    Column("sha256", LargeBinary, comment="of the whole file, once it is complete"),
+    CheckConstraint("received <= length", name="received"),
+    Index("ix_uploads_draft_id", "draft_id"),
 )
 
 directories = Table(

@@ -165,7 +165,7 @@ async def show_inbox(
         errors=errors or {},
         values=values or {},
         notice=notice.message if notice else None,
-        limit_mib=context.settings.attachment_bytes >> 20,
+        limit=context.settings.attachment_bytes,
     )
 
 

@@ -37,6 +37,11 @@ TOO_MUCH = N_(
 )
 
 
+def in_order(errors: dict[str, str], codes: list[str]) -> dict[str, str]:
+    """The messages in the order of the page; what is no question comes last."""
+    return {code: errors[code] for code in sorted(errors, key=[*codes, *errors].index)}
+
+
 def show_form(
     request: Request,
     sent: SentForm[PlainFile] | None = None,
@@ -57,10 +62,10 @@ def show_form(
         today=day_of(now),
         values=sent.values if sent else {"language": language_of(request)},
         files_lost=bool(sent and (sent.files or sent.too_much)),
-        errors=errors or {},
+        errors=in_order(errors or {}, [question.code for question in form.fields]),
         notice=notice.message if notice else None,
         token=token or context.pages.tokens.issue(PURPOSE, now),
-        limit_mib=context.settings.attachment_bytes >> 20,
+        limit=context.settings.attachment_bytes,
     )
 
 

@@ -82,7 +82,7 @@ def _kind(exc: Exception, request: Request) -> Problem:
 
 
 def error_page(request: Request, problem: Problem) -> HTMLResponse:
-    return render(request, "problem.html", problem.status, message=problem.message, status=problem.status, here="/")
+    return render(request, "problem.html", problem.status, message=problem.message, here="/")
 
 
 async def _answer(handler: Handler, request: Request) -> Response:

@@ -2,20 +2,24 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.background import BackgroundTask
 
 from services.crypto import tlog
 from services.crypto.canonical import unb64u
 from services.crypto.errors import CryptoError
-from services.intake import filing, log
+from services.intake import drafts, filing, log
 from services.intake.context import InContext
 from services.intake.door import Knock, knock
+from services.intake.drafts import draft_bearer
 from services.intake.form import load_form
 from services.intake.models import idempotency_keys
-from services.intake.schemas import Filed, FiledPlain, PlainReport, SealedPackage
+from services.intake.schemas import Filed, FiledPlain, PackagePart, PlainReport, ReportFile, SealedPackage
 from services.kit import idempotency
 from services.kit.db import Connection
 from services.kit.i18n import N_
@@ -27,6 +31,7 @@ router = APIRouter(prefix="/api/intake/v1", route_class=JsonRoute)
 
 Key = Annotated[IdempotencyKey, Depends(idempotency_key)]
 AtDoor = Annotated[Knock, Depends(knock)]
+InDraft = Annotated[str | None, Depends(draft_bearer)]
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -82,22 +87,36 @@ async def read_challenge(request: Request, context: InContext) -> Response:
     tags=["filing"],
     status_code=201,
     response_model=FiledPlain,
-    responses=responses(400, 403, 409, 413, 422, 503),
+    responses=responses(400, 401, 403, 409, 410, 413, 422, 503, 507),
 )
 async def file_plain_report(
-    request: Request, conn: Connection, context: InContext, key: Key, at_door: AtDoor, body: PlainReport
+    request: Request,
+    conn: Connection,
+    context: InContext,
+    key: Key,
+    at_door: AtDoor,
+    draft: InDraft,
+    body: PlainReport,
 ) -> Response:
-    """File a report in plain mode: it is sealed in memory at once, and the receipt is shown once."""
+    """File a report in plain mode: it is sealed in memory at once, and the receipt is shown once.
+
+    Large files are uploaded to a draft before, whose secret comes as bearer token; then no challenge is needed.
+    """
     now = request.app.state.clock()
     fingerprint = key.fingerprint("reports", await request.body())
     if (known := await idempotency.claim(conn, idempotency_keys, key, fingerprint, now)) is not None:
         return replayed(known)
-    in_force = await context.directories.current(conn, now)
+    taken, wanted = await drafts.take(conn, context, draft, drafts.PLAIN, now), _uploads(body.attachments)
+    in_force = await taken.directory(conn, context, now)
     filing.check_plain(context, body, now)
-    await at_door.enter(conn, context)
-    report = await filing.seal_plain(context, in_force, body)
-    filed = await filing.accept(conn, context, report.package, now)
-    return await _created(conn, key, filing.plain_answer(filed, report))
+    taken.check(wanted, "/attachments")
+    if not taken.paid:
+        await at_door.enter(conn, context)
+    report = await filing.seal_plain(context, in_force, body, taken.key, taken.files)
+    filed = await filing.accept(conn, context, report.package, now, files=taken.files)
+    answer = await _created(conn, key, filing.plain_answer(filed, report))
+    answer.background = BackgroundTask(context.blobs.delete_all, taken.unused(wanted))
+    return answer
 
 
 @router.post(
@@ -105,20 +124,39 @@ async def file_plain_report(
     tags=["filing"],
     status_code=201,
     response_model=Filed,
-    responses=responses(400, 403, 409, 413, 422, 503),
+    responses=responses(400, 401, 403, 409, 410, 413, 422, 503, 507),
 )
 async def file_sealed_package(
-    request: Request, conn: Connection, context: InContext, key: Key, at_door: AtDoor, body: SealedPackage
+    request: Request,
+    conn: Connection,
+    context: InContext,
+    key: Key,
+    at_door: AtDoor,
+    draft: InDraft,
+    body: SealedPackage,
 ) -> Response:
-    """File a report that the reporter's own client has sealed. The service cannot open it."""
+    """File a report that the reporter's own client has sealed. The service cannot open it.
+
+    Large attachments are uploaded to a draft before, whose secret comes as bearer token; then no challenge is needed.
+    """
     now = request.app.state.clock()
     fingerprint = key.fingerprint("packages", await request.body())
     if (known := await idempotency.claim(conn, idempotency_keys, key, fingerprint, now)) is not None:
         return replayed(known)
-    package = filing.as_package(body)
+    taken, wanted = await drafts.take(conn, context, draft, drafts.SEALED, now), _uploads(body.parts)
+    taken.check(wanted, "/parts")
+    package = filing.as_package(body, await drafts.uploaded_parts(context, taken, wanted))
     await filing.check_sealed(conn, context, package, now)
-    await at_door.enter(conn, context)
-    return await _created(conn, key, await filing.accept(conn, context, package, now))
+    if not taken.paid:
+        await at_door.enter(conn, context)
+    filed = await filing.accept(conn, context, package, now, files=taken.files)
+    answer = await _created(conn, key, filed)
+    answer.background = BackgroundTask(context.blobs.delete_all, taken.unused(wanted))
+    return answer
+
+
+def _uploads(lines: Sequence[ReportFile] | Sequence[PackagePart]) -> list[UUID | None]:
+    return [line.upload for line in lines]
 
 
 async def _created(conn: Connection, key: IdempotencyKey, answer: Filed) -> Response:

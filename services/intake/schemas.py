@@ -1,16 +1,26 @@
 """Bodies of the intake API. Field names are those of `docs/sealing-format.md`."""
 
-from datetime import date
-from typing import Annotated, Any, Literal
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, Self, TypeVar
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from services.kit.wire import B64u, Base64, Model
 
+FileT = TypeVar("FileT")
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Receipt = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+
+
+_MEDIA_TYPE = r"^[A-Za-z0-9!#$&^_.+-]{1,63}/[A-Za-z0-9!#$&^_.+-]{1,63}$"
+
+
+def _in_one_place(file: FileT, data: bytes | None, upload: UUID | None) -> FileT:
+    if (data is None) == (upload is None):
+        raise ValueError("data or upload, and not both")
+    return file
 
 
 class Fields(Model):
@@ -26,12 +36,24 @@ class Fields(Model):
     year: int | None = Field(ge=1991, le=2100)
 
 
-class PlainFile(Model):
-    """An attachment in plain mode."""
+class ReportFile(Model):
+    """An attachment of a plain report: its bytes, or the upload in the draft that has them."""
 
     name: str = Field(min_length=1, max_length=255)
-    type: str = Field(pattern=r"^[A-Za-z0-9!#$&^_.+-]{1,63}/[A-Za-z0-9!#$&^_.+-]{1,63}$")
+    type: str = Field(pattern=_MEDIA_TYPE)
+    data: Base64 | None = None
+    upload: UUID | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        return _in_one_place(self, self.data, self.upload)
+
+
+class PlainFile(ReportFile):
+    """An attachment of a plain message: always its bytes."""
+
     data: Base64
+    upload: None = None
 
 
 class PlainReport(Model):
@@ -44,12 +66,21 @@ class PlainReport(Model):
     identity: dict[Code, Annotated[str, StringConstraints(max_length=500)]] | None = Field(
         None, max_length=20
     )
-    attachments: list[PlainFile] = Field([], max_length=20)
+    attachments: list[ReportFile] = Field([], max_length=20)
 
 
 class PackagePart(Model):
+    """A part: its age file, or, of an attachment, the upload in the draft that has it."""
+
     role: Literal["narrative", "identity", "attachment"]
-    data: Base64
+    data: Base64 | None = None
+    upload: UUID | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.role != "attachment" and self.data is None:
+            raise ValueError("only attachments are uploaded")
+        return _in_one_place(self, self.data, self.upload)
 
 
 class PackageGrant(Model):
@@ -71,6 +102,21 @@ class SealedPackage(Model):
     parts: list[PackagePart] = Field(min_length=2, max_length=22)
     grants: list[PackageGrant] = Field(min_length=1, max_length=8)
     shares: list[PackageShare] = Field(min_length=1, max_length=64)
+
+
+class NewDraft(Model):
+    mode: Literal["sealed", "plain"]
+
+
+class OpenedDraft(Model):
+    """A draft for uploads. `rid` and `report_recipient` in plain mode only."""
+
+    draft: str = Field(description="secret, 32 bytes as b64u: the bearer token of all uploads and of the filing")
+    expires: datetime
+    max_bytes: int = Field(description="largest upload")
+    max_uploads: int
+    rid: B64u | None = None
+    report_recipient: str | None = None
 
 
 class Filed(Model):

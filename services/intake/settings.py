@@ -27,7 +27,7 @@ class Settings(ServiceSettings):
     inbox_seconds: int = Field(1800, ge=60, le=7200)
     attachment_bytes: int = Field(16 << 20, description="all attachments inside one request, together")
     upload_bytes: int = Field(2 << 30, ge=1, le=32 << 30, description="one uploaded file")
-    uploads_per_draft: int = Field(20, ge=1, le=100)
+    uploads_per_draft: int = Field(20, ge=1, le=20, description="as many as a report has attachments")
     draft_bytes: int = Field(4 << 30, ge=1, description="all files of one draft, together")
     unfiled_bytes: int = Field(64 << 30, ge=0, description="files of all drafts that are not filed yet")
     disk_floor_bytes: int = Field(

@@ -159,9 +159,9 @@ _INSERT_REPORT = text(
             :category, :sector, :region, :amount_band, :year, :channel, :language, :urgency, :manifest, :signature, :leaf)
     ), file AS MATERIALIZED (
         SELECT kind, place, id, name, n, size, blob,
-            CASE WHEN blob IS NULL THEN substr(CAST(:files AS bytea), start, size) END AS sealed
+            CASE WHEN blob IS NULL THEN substr(CAST(:files AS bytea), start, CAST(size AS int)) END AS sealed
         FROM unnest(CAST(:kinds AS text[]), CAST(:places AS int[]), CAST(:ids AS uuid[]), CAST(:names AS text[]),
-            CAST(:ns AS int[]), CAST(:starts AS int[]), CAST(:sizes AS int[]), CAST(:blobs AS text[]))
+            CAST(:ns AS int[]), CAST(:starts AS int[]), CAST(:sizes AS bigint[]), CAST(:blobs AS text[]))
             AS t (kind, place, id, name, n, start, size, blob)
     ), part AS (
         INSERT INTO intake.parts (id, report_id, number, role, author, chain, n, day, size, sha256, sealed, blob)

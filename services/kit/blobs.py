@@ -136,6 +136,10 @@ class LocalBlobs:
     async def delete_async(self, name: str) -> bool:
         return await in_thread(self.delete, name)
 
+    async def delete_all(self, names: Iterable[str]) -> int:
+        """Remove several; the number that was there."""
+        return sum([await self.delete_async(name) for name in names])
+
     def names(self, older_than: timedelta = timedelta(0)) -> Iterator[str]:
         """Names of the blobs stored longer ago than `older_than`, in no order: to find those nobody needs."""
         for path in self._files(older_than):

@@ -6,13 +6,14 @@ No script, no style or font from elsewhere, nothing kept in a cache.
 
 import hashlib
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.kit.i18n import LANGUAGES, date_text, translator
+from services.kit.i18n import LANGUAGES, date_text, number_text, translator
 
 _HERE = Path(__file__).parent
 TEMPLATES = _HERE / "templates"
@@ -53,6 +54,7 @@ def environment(language: str, folder: Path) -> Environment:
     env.install_gettext_translations(translator(language), newstyle=True)  # type: ignore[attr-defined]
     env.globals.update(language=language, languages=LANGUAGES, static=static_url)
     env.filters["day"] = lambda day: date_text(day, language)
+    env.filters["number"] = lambda number: number_text(Decimal(str(number)), language)
     return env
 
 

@@ -40,8 +40,11 @@ def main() -> None:
     command = sys.argv[4:]
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold what was in memory
     os.umask(0o077)
-    for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored_by_python, signal.SIG_DFL)
+    # Python ignores the first two, a shell the third in what it runs in the background: the signal that the
+    # parent has died must not be lost before PostgreSQL listens for it.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     give_up_root(uid, gid)
     die_with(parent)
     try:

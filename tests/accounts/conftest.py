@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import itertools
 import struct
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from tests.conftest import Database
 
 BASE = "/api/accounts/v1"
 PASSWORD = "correct horse battery staple"
+NOBODY = UUID(int=0)
 START = datetime(2026, 11, 24, 9, 0, 7, tzinfo=UTC)
 
 
@@ -71,8 +72,8 @@ class Office:
     database: Database
     token_key: SigningKey
     clock: Clock
-    numbers: Iterable[int] = field(default_factory=itertools.count)
-    administrator: UUID = UUID(int=0)
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    administrator: UUID = NOBODY
 
     def bearer(self, person: UUID, roles: Iterable[str]) -> dict[str, str]:
         """Headers with a token such as a sign-in gives."""
@@ -90,7 +91,7 @@ class Office:
 
     async def add(self, *roles: str, login: str = "") -> Colleague:
         """A colleague who has not enrolled yet."""
-        login = login or f"colleague{next(iter(self.numbers))}"
+        login = login or f"colleague{next(self.numbers)}"
         body = {"login": login, "name": f"Invented {login}", "roles": list(roles)}
         answer = await self.call("POST", "/staff", body, self.as_administrator())
         assert answer.status_code == 201, answer.text

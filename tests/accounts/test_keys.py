@@ -132,7 +132,7 @@ async def test_a_key_is_its_owner_s_only(office: Office):
         ("/recipient", {"recipient": "a" * 4097}),
         ("/verify_key", {"verify_key": b64u(bytes(31))}),
         ("/verify_key", {"verify_key": b64u(bytes(32)) + "="}),
-        ("/", {"passphrase": "abcd-efgh-jkmn-pqrs"}),
+        ("", {"passphrase": "abcd-efgh-jkmn-pqrs"}),
     ],
 )
 async def test_what_is_no_wrapped_key_is_refused_and_not_stored(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.accounts.conftest import BASE, Office
+from tests.accounts.conftest import BASE, PASSWORD, Office
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ async def refusals(office: Office) -> dict[str, tuple[str, str, object, dict[str
     key = {"wrapped": "", "recipient": "x", "verify_key": "A" * 43}
     return {
         "sign-in": ("POST", "/sessions", {"login": "nobody", "password": "x"}, {}),
-        "enrolment": ("POST", "/enrolments", {**short, "enrolment": "x", "password": "long enough"}, {}),
+        "enrolment": ("POST", "/enrolments", {**short, "enrolment": "x", "password": PASSWORD}, {}),
         "invalid (password)": ("POST", "/enrolments", short, {}),
         "invalid (roles)": ("POST", "/staff", both, administrator),
         "conflict": ("POST", "/staff", taken, administrator),

@@ -88,7 +88,7 @@ async def test_only_a_session_secret_in_its_own_scheme_renews(office: Office):
         assert await renew(office, {"Authorization": header}) == 401, header
     assert await renew(office, {}) == 401
     strange = await office.client.post(
-        f"{BASE}/sessions/current/token", headers={"Authorization": b"Session \xfe\xff"}
+        f"{BASE}/sessions/current/token", headers=[(b"Authorization", b"Session \xfe\xff")]
     )
     assert strange.status_code == 401
     assert await renew(office, {"Authorization": f"session {answer['session']}"}) == 200

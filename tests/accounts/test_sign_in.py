@@ -5,8 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.accounts import context as accounts_context
-from services.crypto import passwords, tokens
+from services.crypto import passwords, secretbox, tokens
 from tests.accounts.conftest import BASE, PASSWORD, START, Office, code_at
 
 pytestmark = pytest.mark.anyio
@@ -74,7 +73,7 @@ async def test_unknown_and_waiting_logins_cost_one_password_hash_and_one_box_too
     desk = await office.enrolled("desk")
     waiting = await office.add("desk")
     work: list[str] = []
-    verify, open_box = passwords.verify_password, accounts_context.secretbox.open_box
+    verify, open_box = passwords.verify_password, secretbox.open_box
 
     def verify_password(phc: str, text: str) -> bool:
         work.append("hash of " + phc.split("$")[3])
@@ -85,7 +84,7 @@ async def test_unknown_and_waiting_logins_cost_one_password_hash_and_one_box_too
         return open_box(key, data, aad)
 
     monkeypatch.setattr(passwords, "verify_password", verify_password)
-    monkeypatch.setattr(accounts_context.secretbox, "open_box", counted_box)
+    monkeypatch.setattr(secretbox, "open_box", counted_box)
     done = []
     for login in (desk.login, waiting.login, "nobody"):
         work.clear()

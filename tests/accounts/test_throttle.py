@@ -11,9 +11,10 @@ from tests.accounts.conftest import PASSWORD, Office
 
 pytestmark = pytest.mark.anyio
 LIMIT = 10
+WRONG = "not the password"
 
 
-async def guess(office: Office, login: str, password: str = "not the password") -> int:
+async def guess(office: Office, login: str, password: str = WRONG) -> int:
     body = {"login": login, "password": password, "totp": "123456"}
     return (await office.call("POST", "/sessions", body)).status_code
 

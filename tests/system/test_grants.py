@@ -14,10 +14,12 @@ SEALED_TABLES = ("parts", "grants", "shares", "states", "directories")
 UPDATES = {
     "reports": {"state", "lookup_mac", "pending_lookup_mac", "pending_part", "pending_n", "code_replaced_on"},
     "assignments": {"ended"},
+    "drafts": {"expires"},
+    "uploads": {"received", "stored", "segments", "sha256"},
     "idempotency_keys": {"answer"},
     "job_runs": {"name", "started", "finished", "done", "error"},
 }
-DELETES = {"spent_challenges", "idempotency_keys"}
+DELETES = {"spent_challenges", "idempotency_keys", "drafts", "uploads"}
 
 
 def connect(database: Database, service: str, owner: bool = False) -> psycopg.Connection:

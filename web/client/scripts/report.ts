@@ -11,8 +11,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import {
-  CryptoError, Intake, Problem, checkDirectory, checkFiled, checkIncluded, derive, openAttachment, openReplies,
-  parseReceipt, proven, safeName, sealIdentity, sealMessage, sealNewKeys, sealReport, newReceipt,
+  CryptoError, Intake, Problem, Refused, checkDirectory, checkFiled, checkIncluded, derive, openAttachment,
+  openReplies, parseReceipt, proven, safeName, sealIdentity, sealMessage, sealNewKeys, sealReport, newReceipt,
   type Directory, type Fields, type Inbox, type InboxView, type JsonObject, type NewAttachment, type ReceiptKeys,
   type Reply,
 } from "../src/index.js";
@@ -61,6 +61,9 @@ async function visitInbox(intake: Intake, directory: Directory, input: InboxInpu
   const { replies, rejected } = await openReplies(view, keys, [directory], (number) => inbox.part(number));
   const proof = view.published ? await intake.proof(view.leaf) : null;
   const vouched = proven(view, keys, replies);
+  if (!vouched && (input.message || input.identity || input.replace_code)) {
+    throw new Refused("the code was replaced and no reply vouches for the report's keys yet");
+  }
   return {
     reference: view.reference,
     rid: view.rid,
@@ -69,7 +72,7 @@ async function visitInbox(intake: Intake, directory: Directory, input: InboxInpu
     included: proof !== null && checkIncluded(proof, view.leaf, directory).size > 0,
     replies: await Promise.all(replies.map((reply) => shown(reply, view, inbox, keys, input.save))),
     rejected,
-    sent: vouched ? await send(intake, inbox, view, keys, directory, input) : {},
+    sent: await send(intake, inbox, view, keys, directory, input),
   };
 }
 

@@ -18,7 +18,7 @@ const MODULUS = 3329;
 const ANY_SCALAR = new Uint8Array(SEED).fill(1);
 
 export class HybridIdentity {
-  /** Names are hidden from logs: `toString` and `JSON.stringify` of an identity say nothing. */
+  /** Private, so that neither `String` nor `JSON.stringify` of an identity shows the secret. */
   readonly #text: string;
 
   private constructor(

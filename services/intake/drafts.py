@@ -1,0 +1,195 @@
+"""Drafts: a place for files before the report is filed, known by a secret that only the reporter holds.
+
+One proof of work opens a draft, and one report takes everything out of it: part rows take over the files and the draft
+is deleted, in the transaction of the filing. Nothing in a draft names a file or says what it is.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Header, Request
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.crypto.age import HybridRecipient
+from services.crypto.canonical import b64u, unb64u
+from services.crypto.errors import CryptoError
+from services.crypto.manifests import rid_of
+from services.crypto.parts import HEAD, ReportKey, SealedGrant, UploadedPart
+from services.intake import draft_store
+from services.intake.context import Context, InForce
+from services.intake.schemas import NewDraft, OpenedDraft
+from services.intake.uploads import StoredFile
+from services.kit.i18n import N_
+from services.kit.problems import FieldError, Invalid, Problem, Unauthorised
+from services.kit.threads import in_thread
+
+PLAIN, SEALED = "plain", "sealed"
+
+_INCOMPLETE = N_("This file is not in the draft, or not complete.")
+_MODE = N_("This draft was opened for another kind of report.")
+
+
+class DraftGone(Problem):
+    """No such draft: filed, expired, or there never was one."""
+
+    status, slug, title = 410, "draft-gone", "Draft gone"
+    detail = N_("This draft was filed already or has expired. Begin a new one and send the files again.")
+
+
+async def draft_bearer(
+    _request: Request,
+    authorization: Annotated[str | None, Header(description="Bearer and the secret of a draft")] = None,
+) -> str | None:
+    """The Authorization header, as a dependency."""
+    return authorization
+
+
+def secret_hash(authorization: str | None) -> bytes:
+    """What is stored of the draft secret in an Authorization header. Errors: Unauthorised."""
+    scheme, _, token = (authorization or "").partition(" ")
+    try:
+        secret = unb64u(token, 32)
+    except CryptoError:
+        raise Unauthorised() from None
+    if scheme.lower() != "bearer":
+        raise Unauthorised()
+    return hashlib.sha256(secret).digest()
+
+
+async def open_draft(
+    conn: AsyncConnection, context: Context, in_force: InForce, body: NewDraft, now: datetime
+) -> OpenedDraft:
+    """A new draft. In plain mode the report key is made here; its secret is sealed to the desk and forgotten."""
+    secret, limits = secrets.token_bytes(32), context.settings
+    # Whole hours: the minute in which somebody began is nobody's business.
+    whole = now.replace(minute=0, second=0, microsecond=0)
+    expires = whole + timedelta(hours=limits.draft_hours + 1)
+    values: dict[str, Any] = {
+        "secret": hashlib.sha256(secret).digest(), "mode": body.mode, "expires": expires,
+    }  # fmt: skip
+    opened = OpenedDraft(
+        draft=b64u(secret), expires=expires, max_bytes=limits.upload_bytes, max_uploads=limits.uploads_per_draft
+    )
+    if body.mode == PLAIN:
+        key = await in_thread(new_key, in_force, now)
+        recipient = str(key.recipient)
+        values |= {
+            "dir_seq": in_force.directory.sequence,
+            "report_recipient": recipient,
+            "desk": key.grant.desk,
+            "sealed_grant": key.grant.data,
+        }
+        opened = opened.model_copy(update={"rid": rid_of(key.recipient), "report_recipient": recipient})
+    await draft_store.add_draft(conn, values)
+    return opened
+
+
+def new_key(in_force: InForce, now: datetime) -> ReportKey:
+    """A fresh report key, granted to the first desk of the directory."""
+    directory = in_force.directory
+    return ReportKey.make(directory, directory.desks[0].id, now.date())
+
+
+async def find(conn: AsyncConnection, authorization: str | None, now: datetime) -> Row[Any]:
+    """The draft of an Authorization header. Errors: Unauthorised, DraftGone."""
+    found = await draft_store.draft(conn, secret_hash(authorization), now)
+    if found is None:
+        raise DraftGone()
+    return found
+
+
+def report_recipient(draft: Row[Any]) -> HybridRecipient | None:
+    """To whom plain files are sealed; None in sealed mode."""
+    return HybridRecipient.parse(draft.report_recipient) if draft.mode == PLAIN else None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A draft that this transaction took out of the store, with its complete files by upload id.
+
+    `key` and `in_force` in plain mode: to whom the files are sealed, and the directory with that desk. `paid` says
+    that a proof of work was spent on it.
+    """
+
+    paid: bool = False
+    key: ReportKey | None = None
+    dir_seq: int | None = None
+    files: Mapping[str, StoredFile] = field(default_factory=dict)
+    blobs: tuple[str, ...] = ()
+
+    def check(self, wanted: Sequence[UUID | None], pointer: str) -> None:
+        """Return if every upload that a report names is here, and named once. Errors: Invalid."""
+        named = [str(upload) for upload in wanted if upload]
+        wrong = [
+            FieldError(f"{pointer}/{i}/upload", _INCOMPLETE)
+            for i, upload in enumerate(wanted)
+            if upload and (str(upload) not in self.files or named.count(str(upload)) > 1)
+        ]
+        if wrong:
+            raise Invalid(errors=wrong)
+
+    def unused(self, wanted: Sequence[UUID | None]) -> list[str]:
+        """Blobs that no part takes over."""
+        used = {self.files[str(upload)].blob for upload in wanted if upload}
+        return [blob for blob in self.blobs if blob not in used]
+
+    async def directory(self, conn: AsyncConnection, context: Context, now: datetime) -> InForce:
+        """The directory to seal the report with. Errors: Unavailable; DraftGone when the draft's is not accepted now."""
+        current = await context.directories.current(conn, now)
+        if self.dir_seq is None:
+            return current
+        overlap = timedelta(hours=context.settings.directory_overlap_hours)
+        found = await context.directories.for_package(conn, self.dir_seq, now, overlap)
+        if found is None:
+            raise DraftGone()
+        return found
+
+
+async def take(
+    conn: AsyncConnection, context: Context, authorization: str | None, mode: str, now: datetime
+) -> Taken:
+    """Take the draft of an Authorization header for filing; without one there is no draft.
+
+    If the transaction fails, the draft is there again. Errors: Unauthorised, DraftGone; Invalid for another mode.
+    """
+    if authorization is None:
+        return Taken()
+    taken = await draft_store.take_draft(conn, secret_hash(authorization), now)
+    if taken is None:
+        raise DraftGone()
+    draft, rows = taken
+    if draft.mode != mode:
+        raise Invalid(_MODE)
+    recipient, complete = report_recipient(draft), [row for row in rows if row.received == row.length]
+    return Taken(
+        paid=True,
+        key=ReportKey(recipient, SealedGrant(draft.desk, bytes(draft.sealed_grant))) if recipient else None,
+        dir_seq=draft.dir_seq,
+        files={str(row.id): await stored_file(context, row) for row in complete},
+        blobs=tuple(row.blob for row in rows),
+    )
+
+
+async def stored_file(context: Context, row: Row[Any]) -> StoredFile:
+    """A complete upload; its hash is made now when a crash came between the last byte and the hash."""
+    digest = bytes(row.sha256) if row.sha256 else await in_thread(context.blobs.digest, row.blob)
+    segments = None if row.segments is None else tuple((plain, file) for plain, file in row.segments)
+    return StoredFile(row.blob, row.length, row.stored, digest, segments)
+
+
+async def uploaded_parts(
+    context: Context, taken: Taken, wanted: Sequence[UUID | None]
+) -> dict[UUID, UploadedPart]:
+    """Uploads as parts of a sealed package, with what the checks of the sealing format need of them."""
+    found = {}
+    for upload in filter(None, wanted):
+        file = taken.files[str(upload)]
+        head = await in_thread(context.blobs.head, file.blob, HEAD)
+        found[upload] = UploadedPart("attachment", head, str(upload), file.stored, file.sha256)
+    return found

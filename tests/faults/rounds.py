@@ -1,0 +1,267 @@
+"""Rounds of faults: file reports with files, break something at a random instant, start again, look at every report.
+
+The promise under test: a report whose `201` was received is whole, and every other one is absent or goes through
+when the same request is repeated with the same idempotency key.
+"""
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import random
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from services.crypto.age import HybridIdentity
+from services.crypto.canonical import unb64u
+from services.crypto.directories import Directory, parse_directory
+from services.crypto.packages import NewAttachment, seal_report
+from services.crypto.receipts import ReceiptKeys
+from services.crypto.signatures import Signed, SigningKey
+from services.intake.form import load_form
+from services.kit.blobs import LocalBlobs
+from services.kit.postgres import ensure_cluster
+from tests.system.conftest import Server
+
+FILERS = 6
+SIZES = (0, 100, 70_000, 1_000_000)
+
+
+@dataclass
+class Filing:
+    """One request and what became of it. `reference` is set when a `201` was received whole."""
+
+    path: str
+    body: bytes = field(repr=False)
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    reference: str | None = None
+
+    def send(self, port: int, timeout: float = 20) -> int | None:
+        """Send once; the status, or None when the connection broke."""
+        connection = http.client.HTTPConnection("localhost", port, timeout=timeout)
+        headers = {"Content-Type": "application/json", "Idempotency-Key": self.key}
+        try:
+            connection.request("POST", self.path, self.body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException):
+            return None
+        finally:
+            connection.close()
+        if answer.status == 201:
+            self.reference = json.loads(content)["reference"]
+        return answer.status
+
+
+def fields() -> dict[str, Any]:
+    form = load_form()
+    first = {f.code: form.lists[f.list].items[0].code for f in form.of("fields").values() if f.list}
+    return {**first, "language": "kk", "year": 2026}
+
+
+def plain(sizes: Sequence[int]) -> Filing:
+    files = [
+        {"name": f"{i}.bin", "type": "video/mp4", "data": base64.b64encode(os.urandom(size)).decode()}
+        for i, size in enumerate(sizes)
+    ]
+    body = {
+        "form": load_form().version,
+        "mode": "anonymous",
+        "fields": fields(),
+        "answers": {"what": "invented"},
+    }
+    return Filing("/api/intake/v1/reports", json.dumps(body | {"attachments": files}).encode())
+
+
+def sealed(sizes: Sequence[int], directory: Directory) -> Filing:
+    # The receipt is not stretched: that would only slow the rounds down.
+    keys = ReceiptKeys(secrets.token_bytes(32), HybridIdentity.generate(), SigningKey.generate())
+    files = [NewAttachment(f"{i}.bin", "video/mp4", os.urandom(size)) for i, size in enumerate(sizes)]
+    report = seal_report(
+        {"what": "invented", "mode": "anonymous"}, fields(), None, files, directory, directory.desks[0].id,
+        load_form().version, "sealed", receipt="0" * 24, keys=keys,
+    )  # fmt: skip
+    return Filing("/api/intake/v1/packages", json.dumps(report.to_json()).encode())
+
+
+@dataclass
+class Counts:
+    """What was seen over all rounds."""
+
+    rounds: int = 0
+    acknowledged: int = 0
+    repeated: int = 0
+    absent: int = 0
+    broken: list[str] = field(default_factory=list)
+    faults: dict[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+@dataclass
+class Bench:
+    """A server to break, and the count of what happened."""
+
+    server: Server
+    random: random.Random
+    counts: Counts = field(default_factory=Counts)
+
+    def directory(self) -> Directory:
+        document = json.loads((self.server.var / "dev" / "directory.json").read_text())
+        return parse_directory(Signed.from_json(document))
+
+    def one(self) -> None:
+        """One round with one fault."""
+        name = self.random.choice(sorted(FAULTS))
+        filings: list[Filing] = []
+        stop = threading.Event()
+        threads = [threading.Thread(target=self._file, args=(filings, stop)) for _ in range(FILERS)]
+        for thread in threads:
+            thread.start()
+        time.sleep(self.random.uniform(0.2, 2.0))
+        FAULTS[name](self)
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+        self._again()
+        self._check(filings)
+        self.counts.rounds += 1
+        self.counts.faults[name] = self.counts.faults.get(name, 0) + 1
+
+    def _file(self, filings: list[Filing], stop: threading.Event) -> None:
+        directory = self.directory()
+        while not stop.is_set():
+            sizes = [self.random.choice(SIZES) for _ in range(self.random.randrange(3))]
+            filing = plain(sizes) if self.random.random() < 0.3 else sealed(sizes, directory)
+            filings.append(filing)
+            if filing.send(self.server.port) is None:
+                return
+
+    def _again(self) -> None:
+        """Everything stops and starts, as after a power cut."""
+        if self.server.process is not None and self.server.process.poll() is None:
+            self.server.process.kill()
+        if self.server.process is not None:
+            self.server.process.wait(30)
+        self.server.start()
+
+    def _check(self, filings: Sequence[Filing]) -> None:
+        stored = look(self.server.var)
+        for filing in filings:
+            if filing.reference is None:
+                self._repeat(filing)
+            elif filing.reference not in stored:
+                self.counts.broken.append("acknowledged and lost")
+            else:
+                self.counts.acknowledged += 1
+        self.counts.broken += [text for text in look(self.server.var).values() if text]
+
+    def _repeat(self, filing: Filing) -> None:
+        before = len(look(self.server.var))
+        status = filing.send(self.server.port)
+        if status != 201:
+            self.counts.broken.append(f"not resumable: {status}")
+        elif len(look(self.server.var)) > before:
+            self.counts.absent += 1
+        else:
+            self.counts.repeated += 1
+
+
+def look(var: Path) -> dict[str, str]:
+    """Every stored report by reference, with what is wrong with it, or an empty text."""
+    cluster = ensure_cluster(var / "postgres")
+    blobs = LocalBlobs(var / "blobs")
+    found: dict[str, str] = {}
+    with psycopg.connect(cluster.superuser_conninfo("adal"), autocommit=True) as conn:
+        for report_id, reference, manifest in conn.execute(
+            "SELECT id, reference, manifest FROM intake.reports"
+        ).fetchall():
+            found[reference] = _wrong(conn, blobs, report_id, json.loads(bytes(manifest)))
+    return found
+
+
+def _wrong(conn: psycopg.Connection, blobs: LocalBlobs, report_id: Any, manifest: dict[str, Any]) -> str:
+    parts = conn.execute(
+        "SELECT sealed, blob FROM intake.parts WHERE report_id = %s ORDER BY number", [report_id]
+    ).fetchall()
+    if len(parts) != len(manifest["parts"]):
+        return "parts are missing"
+    for (inline, blob), line in zip(parts, manifest["parts"], strict=True):
+        try:
+            data = bytes(inline) if inline is not None else blobs.read(blob)
+        except LookupError:
+            return "a blob is missing"
+        if sha256(data).digest() != unb64u(line["sha256"]):
+            return "a part is damaged"
+    counts = conn.execute(
+        "SELECT (SELECT count(*) FROM intake.grants WHERE report_id = %(id)s), "
+        "(SELECT count(*) FROM intake.shares WHERE report_id = %(id)s), "
+        "(SELECT count(*) FROM intake.log_records r JOIN intake.reports p ON p.leaf = r.leaf WHERE p.id = %(id)s)",
+        {"id": report_id},
+    ).fetchone()
+    return "" if counts == (1, manifest["n"], 1) else "grants, shares or the log record are missing"
+
+
+def kill_server(bench: Bench) -> None:
+    """`kill -9` of the services."""
+    assert bench.server.process is not None
+    bench.server.process.kill()
+
+
+def _postgres(bench: Bench) -> list[int]:
+    """Process numbers of the database, the postmaster first."""
+    pid_file = bench.server.var / "postgres"
+    for path in pid_file.rglob("postmaster.pid"):
+        with contextlib.suppress(OSError, ValueError):
+            return [int(path.read_text().splitlines()[0])]
+    return []
+
+
+def kill_postmaster(bench: Bench) -> None:
+    """`kill -9` of PostgreSQL's first process; the others notice and go."""
+    for pid in _postgres(bench):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def kill_everything(bench: Bench) -> None:
+    """Services and database at the same instant."""
+    pids = _postgres(bench)
+    kill_server(bench)
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def stalled_clients(bench: Bench) -> None:
+    """Many connections that stop in the middle of their body; then the services are killed under them."""
+    head = b"POST /api/intake/v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    held = []
+    for _ in range(50):
+        with contextlib.suppress(OSError):
+            held.append(socket.create_connection(("localhost", bench.server.port), timeout=5))
+            held[-1].sendall(head + b"Content-Length: 1000000\r\n\r\n{" + b" " * 1000)
+    time.sleep(0.5)
+    kill_server(bench)
+    for connection in held:
+        connection.close()
+
+
+FAULTS: dict[str, Callable[[Bench], None]] = {
+    "kill -9 services": kill_server,
+    "kill -9 postgres": kill_postmaster,
+    "kill -9 both": kill_everything,
+    "stalled clients": stalled_clients,
+}
