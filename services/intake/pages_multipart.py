@@ -4,9 +4,8 @@ Starlette's own parser would spool files above 1 MB to a temporary file in clear
 """
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
@@ -15,7 +14,6 @@ from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
-from services.intake.schemas import PlainFile
 from services.kit.problems import Malformed
 
 #: All texts of a form together, in bytes; the longest questions of the form need about half.
@@ -33,29 +31,37 @@ class Sink(Protocol[T_co]):
     """Where the bytes of one file go."""
 
     async def write(self, data: bytes) -> None:
-        """Take the next bytes. Errors: TooMuch when they are more than is allowed."""
+        """Take the next bytes. Errors: FileRefused."""
 
     async def finish(self) -> T_co:
-        """The file is complete."""
+        """The file is complete. Errors: FileRefused."""
 
     async def abort(self) -> None:
         """Forget what was written."""
 
 
-class TooMuch(Exception):
-    """A sink takes no more. The rest of the form is still read, so that the person does not type it again."""
+class FileRefused(Exception):
+    """A file is not taken, for the reason in `message`. The rest of the form is still read and comes back."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__()
+        self.message = message
 
 
 @dataclass
 class SentForm(Generic[T]):
-    """A form that was read: the last text of each name, and the files in order."""
+    """A form that was read: the last text of each name, the files in order, and why a file was refused."""
 
     values: dict[str, str] = field(default_factory=dict)
     files: list[T] = field(default_factory=list)
-    too_much: bool = False
+    refused: str | None = None
 
     def text(self, name: str) -> str:
         return self.values.get(name, "")
+
+
+#: Makes the sink of a file from the form so far, the name and the media type. Errors: FileRefused.
+OpenSink = Callable[[SentForm[T], str, str], Awaitable[Sink[T]]]
 
 
 @dataclass
@@ -140,7 +146,7 @@ async def _events(request: Request, boundary: bytes) -> AsyncIterator[tuple[str,
 class _Reader(Generic[T]):
     """Puts the events together; `sink` is that of the file which arrives now."""
 
-    open_sink: Callable[[SentForm[T], str, str], Sink[T]]
+    open_sink: OpenSink[T]
     form: SentForm[T] = field(default_factory=SentForm)
     name: str = ""
     buffer: bytearray | None = None
@@ -150,13 +156,13 @@ class _Reader(Generic[T]):
 
     async def take(self, kind: str, value: Any) -> None:
         if kind == "part":
-            self._start(value)
+            await self._start(value)
         elif kind == "data":
             await self._data(value)
         elif kind == "end":
             await self._end()
 
-    def _start(self, part: _Part) -> None:
+    async def _start(self, part: _Part) -> None:
         self.parts += 1
         if self.parts > _MAX_PARTS:
             raise Malformed()
@@ -166,9 +172,9 @@ class _Reader(Generic[T]):
             self.buffer = bytearray()
         elif file:  # an input without a chosen file sends an empty name
             try:
-                self.sink = self.open_sink(self.form, file, part.type())
-            except TooMuch:
-                self.form.too_much = True
+                self.sink = await self.open_sink(self.form, file, part.type())
+            except FileRefused as refusal:
+                self.form.refused = refusal.message
 
     async def _data(self, data: bytes) -> None:
         if self.buffer is not None:
@@ -179,17 +185,23 @@ class _Reader(Generic[T]):
         elif self.sink is not None:
             try:
                 await self.sink.write(data)
-            except TooMuch:
-                await self.abort()
-                self.form.too_much = True
+            except FileRefused as refusal:
+                await self._refuse(refusal)
 
     async def _end(self) -> None:
         if self.buffer is not None:
             # Browsers send line ends as CR LF; lengths are counted as the person sees them.
             self.form.values[self.name] = _text(self.buffer).replace("\r\n", "\n")
         elif self.sink is not None:
-            self.form.files.append(await self.sink.finish())
-            self.sink = None
+            try:
+                self.form.files.append(await self.sink.finish())
+                self.sink = None
+            except FileRefused as refusal:
+                await self._refuse(refusal)
+
+    async def _refuse(self, refusal: FileRefused) -> None:
+        await self.abort()
+        self.form.refused = refusal.message
 
     async def abort(self) -> None:
         sink, self.sink = self.sink, None
@@ -197,19 +209,20 @@ class _Reader(Generic[T]):
             await sink.abort()
 
 
-def no_files(_form: SentForm[T], _name: str, _type: str) -> Sink[T]:
+async def no_files(_form: SentForm[str], _name: str, _type: str) -> Sink[str]:
     """For forms without files: none is taken."""
-    raise TooMuch()
+    raise FileRefused("")
 
 
-def content_of(sent: SentForm[PlainFile]) -> bytes:
-    """What makes two sent forms the same, in one value; only a keyed hash of it is ever kept."""
-    values = {name: value for name, value in sent.values.items() if name not in _UNCOUNTED}
-    files = [[file.name, file.type, sha256(file.data).hexdigest()] for file in sent.files]
-    return json.dumps([values, files], sort_keys=True).encode()
+def content_of(values: dict[str, str], files: Sequence[tuple[str, str, str]]) -> bytes:
+    """What makes two sent forms the same: the texts, and (name, type, hash) of each file. Only a keyed hash of it is
+    ever kept.
+    """
+    counted = {name: value for name, value in values.items() if name not in _UNCOUNTED}
+    return json.dumps([counted, list(files)], sort_keys=True).encode()
 
 
-async def read_form(request: Request, open_sink: Callable[[SentForm[T], str, str], Sink[T]]) -> SentForm[T]:
+async def read_form(request: Request, open_sink: OpenSink[T]) -> SentForm[T]:
     """A form as a browser sends it; `open_sink` gets the form so far, the name and the media type of each file.
 
     Errors: Malformed when it is not a form or holds too much text.

@@ -10,7 +10,7 @@ code up anew.
 
 import json
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from services.crypto import secretbox
 from services.crypto.canonical import b64u, unb64u
@@ -19,7 +19,7 @@ from services.intake.context import Context
 from services.kit.i18n import N_
 from services.kit.problems import Problem
 
-_MAX = 2000
+_MAX = 64 << 10
 
 
 class VisitOver(Problem):
@@ -47,9 +47,11 @@ class Shown:
         return cls(**{**found, "day": date.fromisoformat(found["day"])})
 
 
-def seal_note(context: Context, purpose: str, text: str, now: datetime) -> str:
-    """A note for a hidden field; only the same purpose opens it."""
-    expires = int(now.timestamp()) + context.settings.inbox_seconds
+def seal_note(
+    context: Context, purpose: str, text: str, now: datetime, lasts: timedelta | None = None
+) -> str:
+    """A note for a hidden field; only the same purpose opens it. It lasts as long as a visit unless said otherwise."""
+    expires = int((now + (lasts or timedelta(seconds=context.settings.inbox_seconds))).timestamp())
     box = secretbox.seal(context.pages.note_key, json.dumps([text, expires]).encode(), purpose.encode())
     return b64u(box)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from services.crypto import canonical
-from services.crypto.attachments import Envelope, seal_attachment
+from services.crypto.attachments import Envelope, seal_attachment_stream
 from services.crypto.canonical import b64, b64u
 from services.crypto.manifests import rid_of
 from services.crypto.padding import LEAST, padded, padme
@@ -173,11 +173,12 @@ def reply_vector() -> Any:
     """`reply.json`: a desk message with one attachment."""
     report, rid = builders.report_key(sealed()), sealed().rid
     data = b"%PDF-1.7 invented"
-    file = seal_attachment(data, reporter().identity.recipient)
+    readers = [report.recipient, reporter().identity.recipient]
+    file = b"".join(seal_attachment_stream([data], len(data), readers))
     envelope = Envelope.of(0, "answer.pdf", "application/pdf", data, file)
     body = {"attachments": [envelope.to_json()], "text": "Рахмет. Қосымша сұрақ: қай күні болды?"}
     header = Header("message", "desk", rid, 1, 0, ZERO32)
-    made = seal_payload(header, body, world().desk_signing, [report.recipient, reporter().identity.recipient])
+    made = seal_payload(header, body, world().desk_signing, readers)
     return {
         "receipt": RECEIPT, "report_identity": str(report), "rid": b64u(rid),
         "verify_key": b64u(world().desk_signing.verify_key), "file": b64(made), "header": header.to_json(),
