@@ -64,8 +64,7 @@ def add(
     """Make an account as administrator; the development one unless --secrets names another."""
     if unknown := set(role) - set(ROLES):
         raise Wrong(_("Unknown role. There are: {roles}", roles=", ".join(ROLES)) + f" ({len(unknown)})")
-    if save is not None and save.exists():
-        raise Wrong(_("This file is there already: {name}", name=save.name))
+    _not_there(save)
     here = here_of(ctx)
     with administrator(here, secrets) as session:
         person, enrolment = session.add_staff(login, name, role)
@@ -91,6 +90,7 @@ def enrol_oneself(
     ] = None,
 ) -> None:
     """Enrol with a generated password and passphrase; the certifiers sign the key afterwards."""
+    _not_there(save)
     enrolment = ask(_("One-time enrolment secret"), secret=True)
     _show(enrol_with_keys(here_of(ctx), login, enrolment), save)
 
@@ -146,6 +146,11 @@ def read_group_key(path: Path) -> GroupKey:
     # Sealed to a key of the moment, so that the one strict parser reads it.
     reader = HybridIdentity.generate()
     return unwrap_group_key(age.seal(path.read_bytes(), [reader.recipient]), reader)
+
+
+def _not_there(path: Path | None) -> None:
+    if path is not None and path.exists():
+        raise Wrong(_("This file is there already: {name}", name=path.name))
 
 
 def _show(colleague: NewColleague, save: Path | None) -> None:

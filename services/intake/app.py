@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.intake import context, inbox_routes, pages, routes, rules, staff_routes
+from services.intake import context, inbox_routes, pages, routes, rules, staff_routes, upload_routes
 from services.intake.jobs import JOBS
 from services.intake.settings import Settings
 from services.kit.service import build_app
@@ -18,7 +18,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Adal intake",
         description="Report corruption, sealed; read answers; follow the public log.",
         settings=settings or Settings(),
-        routers=[routes.router, inbox_routes.router, staff_routes.router, *pages.routers()],
+        routers=[
+            routes.router,
+            upload_routes.drafts_router,
+            upload_routes.router,
+            inbox_routes.router,
+            staff_routes.router,
+            *pages.routers(),
+        ],
         jobs=JOBS,
         startup=context.start,
         max_body_size=MAX_BODY,

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, null, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.intake.models import drafts, uploads
@@ -52,10 +51,25 @@ async def _delete_drafts(conn: AsyncConnection, ids: Sequence[uuid.UUID]) -> Seq
     return files.all()
 
 
+async def lock_draft(conn: AsyncConnection, draft_id: uuid.UUID) -> bool:
+    """Keep a draft as it is until the end of the transaction; False when it is gone."""
+    query = select(drafts.c.id).where(drafts.c.id == draft_id).with_for_update()
+    return (await conn.scalar(query)) is not None
+
+
 async def lengths(conn: AsyncConnection, draft_id: uuid.UUID) -> Sequence[int]:
-    """The announced lengths of a draft's uploads. Locks the draft: the next one counts after this transaction."""
-    await conn.execute(select(drafts.c.id).where(drafts.c.id == draft_id).with_for_update())
+    """The announced lengths of a draft's uploads."""
     return (await conn.scalars(select(uploads.c.length).where(uploads.c.draft_id == draft_id))).all()
+
+
+async def delete_untouched(conn: AsyncConnection, draft_id: uuid.UUID) -> list[str]:
+    """Forget the uploads of a draft that got no byte yet, as those whose answer was lost; the names of their blobs."""
+    gone = await conn.execute(
+        delete(uploads)
+        .where(uploads.c.draft_id == draft_id, uploads.c.received == 0, uploads.c.length > 0)
+        .returning(uploads.c.blob)
+    )
+    return list(gone.scalars())
 
 
 async def unfiled_bytes(conn: AsyncConnection) -> int:
@@ -65,15 +79,10 @@ async def unfiled_bytes(conn: AsyncConnection) -> int:
 
 async def add_upload(
     conn: AsyncConnection, draft_id: uuid.UUID, upload_id: uuid.UUID, blob: str, length: int, at: Progress
-) -> bool:
-    """Store a new upload; False when the draft is gone."""
+) -> None:
+    """Store a new upload of a locked draft."""
     values = {"draft_id": draft_id, "blob": blob, "length": length, **_columns(at)}
-    try:
-        async with conn.begin_nested():
-            await conn.execute(insert(uploads).values(id=upload_id, **values))
-    except IntegrityError:
-        return False
-    return True
+    await conn.execute(insert(uploads).values(id=upload_id, **values))
 
 
 def _columns(at: Progress) -> dict[str, Any]:
@@ -93,9 +102,7 @@ async def upload(conn: AsyncConnection, draft_id: uuid.UUID, upload_id: uuid.UUI
 async def advance(conn: AsyncConnection, upload_id: uuid.UUID, before: int, to: Progress) -> bool:
     """Move the offset from `before` on; False when the upload is gone or somebody else moved it."""
     moved = await conn.execute(
-        update(uploads)
-        .where(uploads.c.id == upload_id, uploads.c.received == before)
-        .values(**_columns(to))
+        update(uploads).where(uploads.c.id == upload_id, uploads.c.received == before).values(**_columns(to))
     )
     return moved.rowcount == 1
 
@@ -109,8 +116,3 @@ async def delete_upload(conn: AsyncConnection, upload_id: uuid.UUID) -> bool:
     """Forget an upload; False when it is gone."""
     gone = await conn.execute(delete(uploads).where(uploads.c.id == upload_id))
     return gone.rowcount == 1
-
-
-async def known_blobs(conn: AsyncConnection, names: Sequence[str]) -> set[str]:
-    """Those of the names that an upload has."""
-    return set(await conn.scalars(select(uploads.c.blob).where(uploads.c.blob.in_(names))))

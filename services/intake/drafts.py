@@ -21,6 +21,7 @@ from services.crypto.canonical import b64u, unb64u
 from services.crypto.errors import CryptoError
 from services.crypto.manifests import rid_of
 from services.crypto.parts import HEAD, ReportKey, SealedGrant, UploadedPart
+from services.crypto.segments import Segments
 from services.intake import draft_store
 from services.intake.context import Context, InForce
 from services.intake.schemas import NewDraft, OpenedDraft
@@ -74,7 +75,10 @@ async def open_draft(
         "secret": hashlib.sha256(secret).digest(), "mode": body.mode, "expires": expires,
     }  # fmt: skip
     opened = OpenedDraft(
-        draft=b64u(secret), expires=expires, max_bytes=limits.upload_bytes, max_uploads=limits.uploads_per_draft
+        draft=b64u(secret),
+        expires=expires,
+        max_bytes=limits.upload_bytes,
+        max_uploads=limits.uploads_per_draft,
     )
     if body.mode == PLAIN:
         key = await in_thread(new_key, in_force, now)
@@ -179,8 +183,12 @@ async def take(
 async def stored_file(context: Context, row: Row[Any]) -> StoredFile:
     """A complete upload; its hash is made now when a crash came between the last byte and the hash."""
     digest = bytes(row.sha256) if row.sha256 else await in_thread(context.blobs.digest, row.blob)
-    segments = None if row.segments is None else tuple((plain, file) for plain, file in row.segments)
-    return StoredFile(row.blob, row.length, row.stored, digest, segments)
+    return StoredFile(row.blob, row.length, row.stored, digest, segments_of(row))
+
+
+def segments_of(row: Row[Any]) -> Segments | None:
+    """The segments of an upload in plain mode."""
+    return None if row.segments is None else tuple((plain, file) for plain, file in row.segments)
 
 
 async def uploaded_parts(

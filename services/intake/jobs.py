@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import anyio.to_thread
 
-from services.intake import log, store
+from services.intake import draft_store, log, store
 from services.intake.models import idempotency_keys
 from services.kit import idempotency
 from services.kit.jobs import Job, State
@@ -28,8 +28,23 @@ async def forget_expired(state: State, now: datetime) -> int:
         return challenges + await idempotency.forget(conn, idempotency_keys, now)
 
 
+async def forget_drafts(state: State, now: datetime) -> int:
+    """Delete drafts that were not filed in time, with their files; the number of drafts.
+
+    Rows go first: a crash in between leaves files that nobody names, which `sweep_blobs` finds.
+    """
+    forgotten = 0
+    while True:
+        async with state.engine.begin() as conn:
+            count, names = await draft_store.take_expired(conn, now)
+        if not count:
+            return forgotten
+        await state.context.blobs.delete_all(names)
+        forgotten += count
+
+
 async def sweep_blobs(state: State, _now: datetime) -> int:
-    """Delete the files that no part names; the number deleted.
+    """Delete the files that no part and no upload names; the number deleted.
 
     A crash between file and commit leaves such files, and so does a commit that failed: there the database alone
     knows whether the report is stored, so nothing may be deleted on the spot.
@@ -48,5 +63,6 @@ async def sweep_blobs(state: State, _now: datetime) -> int:
 JOBS = (
     Job("intake.publish-log", publish_log, hour=3),
     Job("intake.forget-expired", forget_expired, hour=4),
+    Job("intake.forget-drafts", forget_drafts, every=timedelta(hours=1)),
     Job("intake.sweep-blobs", sweep_blobs, hour=5),
 )

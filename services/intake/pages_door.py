@@ -28,6 +28,7 @@ from services.kit.problems import Invalid, Problem
 
 _RANDOM, _TIME, _MAC = 16, 8, 32
 HOUR = timedelta(hours=1)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class StaleForm(Problem):
@@ -74,7 +75,9 @@ class FormToken:
     def _key(self) -> IdempotencyKey:
         return IdempotencyKey(self.text.encode())
 
-    async def claim(self, conn: AsyncConnection, operation: str, content: bytes, now: datetime) -> bytes | None:
+    async def claim(
+        self, conn: AsyncConnection, operation: str, content: bytes, now: datetime
+    ) -> bytes | None:
         """Spend the token for this content, or the answer that the same content got before.
 
         A connection that broke after the commit must not cost the receipt: to load the page anew shows it again, as
@@ -82,7 +85,9 @@ class FormToken:
         """
         key = self._key
         try:
-            known = await idempotency.claim(conn, idempotency_keys, key, key.fingerprint(operation, content), now)
+            known = await idempotency.claim(
+                conn, idempotency_keys, key, key.fingerprint(operation, content), now
+            )
         except Invalid:
             raise UsedForm() from None
         if known is None:
@@ -136,7 +141,7 @@ class Budget:
     reports_per_hour: int
     openings_per_minute: int
     filed: collections.deque[datetime] = field(default_factory=collections.deque)
-    next_opening: datetime = datetime.min.replace(tzinfo=UTC)
+    next_opening: datetime = _LONG_AGO
 
     def lane(self, now: datetime) -> str:
         """The lane of a report that is filed now; counted in the same step, so that parallel ones share the budget."""

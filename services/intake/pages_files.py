@@ -108,6 +108,7 @@ class DraftFiles:
 
     request: Request
     draft: _Draft | None = None
+    opened: bool = False
     used: int = 0
     count: int = 0
 
@@ -151,6 +152,7 @@ class DraftFiles:
         async with transaction(self.request) as conn:
             in_force = await self.context.directories.current(conn, now)
             opened = await drafts.open_draft(conn, self.context, in_force, NewDraft(mode="plain"), now)
+        self.opened = True
         return opened.draft
 
     async def keep(self, file: StoredFile) -> str:
@@ -168,8 +170,8 @@ class DraftFiles:
         return str(upload)
 
     async def discard(self) -> None:
-        """Forget a draft that was opened for this form and is not needed."""
-        if self.draft is None:
+        """Forget the draft if it was opened for this form and no report has taken it."""
+        if self.draft is None or not self.opened:
             return
         async with transaction(self.request) as conn:
             taken = await draft_store.take_draft(

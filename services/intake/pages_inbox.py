@@ -2,8 +2,10 @@
 the code. Each step is a POST that carries the code sealed in a note (`pages_notes.py`); no address holds a secret.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -14,12 +16,12 @@ from services.crypto.receipts import ReceiptKeys, format_receipt
 from services.intake import inbox, inbox_routes, plain
 from services.intake.context import Context
 from services.intake.form import load_form
-from services.intake.inbox import Files, NoSuchReceipt, Visit
+from services.intake.inbox import NoSuchReceipt, Visit
 from services.intake.pages_door import Admitted, FormToken, StaleForm
 from services.intake.pages_files import MemoryFiles
 from services.intake.pages_multipart import SentForm, content_of, no_files, read_form
 from services.intake.pages_notes import VisitOver, open_note, seal_note
-from services.intake.pages_report import TOO_MUCH, VISIT
+from services.intake.pages_report import VISIT
 from services.intake.pages_shell import (
     MAX_FORM,
     Language,
@@ -31,7 +33,7 @@ from services.intake.pages_shell import (
 )
 from services.intake.pages_typing import Slip, compare
 from services.intake.pages_values import FILES, TEXT, read_identity, read_message
-from services.intake.schemas import PlainFile, PlainFileRequest, PlainInbox, ReceiptBody
+from services.intake.schemas import PlainFileRequest, ReceiptBody
 from services.kit.i18n import N_
 from services.kit.problems import Conflict, Invalid, NotFound, Problem
 
@@ -52,7 +54,13 @@ ROLES = {
 _SENT = N_("Your message was sent.")
 _NAMED = N_("What you told about yourself was sealed and sent.")
 _REPLACED = N_("The new code is in force. The old one opens nothing any more.")
-_NOT_SENT = N_("This visit is over, so your message was not sent. Open the inbox again: your text is kept below.")
+_NOT_SENT = N_(
+    "This visit is over, so your message was not sent. Open the inbox again: your text is kept below."
+)
+
+
+#: What a visit does with its code.
+Step = Callable[[str], Awaitable[Response]]
 
 
 # --- entering
@@ -115,13 +123,16 @@ async def open_inbox(request: Request) -> Response:
         return show_entry(request, wrong.status, error=wrong.message, typed=typed, kept=sent.text(TEXT))
 
 
-async def _step(request: Request, sent: SentForm[Any], step: Any) -> Response:
+async def _step(request: Request, sent: SentForm[Any], step: Step) -> Response:
     """One step of a visit with the code of its note; a visit that is over leads back to the entry."""
     try:
-        return await step(open_note(context_of(request), VISIT, sent.text("visit"), now_of(request)))
+        digits = open_note(context_of(request), VISIT, sent.text("visit"), now_of(request))
+        return await step(digits)
     except (VisitOver, NoSuchReceipt):
         kept = sent.text(TEXT)
-        return show_entry(request, VisitOver.status, notice=_NOT_SENT if kept else VisitOver.detail, kept=kept)
+        return show_entry(
+            request, VisitOver.status, notice=_NOT_SENT if kept else VisitOver.detail, kept=kept
+        )
 
 
 # --- the inbox
@@ -137,6 +148,7 @@ async def show_inbox(
     errors: dict[str, str] | None = None,
     values: dict[str, str] | None = None,
     notice: Problem | None = None,
+    files_lost: bool = False,
 ) -> Response:
     """State, replies, and the forms to write. Errors: NoSuchReceipt."""
     try:
@@ -153,7 +165,9 @@ async def show_inbox(
         notice.status if notice else 422 if errors else 200,
         here="/inbox",
         inbox=found,
-        own=[line for line in found.parts if line.by == "reporter" and line.role in ROLES and line.number > 1],
+        own=[
+            line for line in found.parts if line.by == "reporter" and line.role in ROLES and line.number > 1
+        ],
         states=STATES,
         roles=ROLES,
         visit=seal_note(context, VISIT, digits, now),
@@ -164,8 +178,10 @@ async def show_inbox(
         text=text,
         errors=errors or {},
         values=values or {},
+        files_lost=files_lost,
         notice=notice.message if notice else None,
         limit=context.settings.attachment_bytes,
+        limit_together=context.settings.attachment_bytes,
     )
 
 
@@ -188,7 +204,14 @@ async def fetch_file(request: Request) -> Response:
 # --- writing
 
 
-async def _own(conn: AsyncConnection, context: Context, digits: str, now: datetime) -> tuple[Visit, ReceiptKeys]:
+def _content(sent: SentForm[Any]) -> bytes:
+    files = [(file.name, file.type, sha256(file.data).hexdigest()) for file in sent.files]
+    return content_of(sent.values, files)
+
+
+async def _own(
+    conn: AsyncConnection, context: Context, digits: str, now: datetime
+) -> tuple[Visit, ReceiptKeys]:
     """The report of a code in force. Errors: NoSuchReceipt, Conflict."""
     keys = await inbox.stretched(context, digits)
     return inbox.confirmed(await inbox.find(conn, context, keys.lookup, now)), keys
@@ -215,18 +238,19 @@ async def write_message(request: Request) -> Response:
     context = context_of(request)
     sent = await read_form(request, MemoryFiles(context.settings.attachment_bytes))
     text, errors = read_message(sent.values)
-    if sent.too_much:
-        errors |= {FILES: TOO_MUCH}
+    if sent.refused:
+        errors |= {FILES: sent.refused}
 
     async def write(digits: str) -> Response:
-        again = partial(show_inbox, request, context, digits, text=sent.text(TEXT))
+        lost = bool(sent.files or sent.refused)
+        again = partial(show_inbox, request, context, digits, text=sent.text(TEXT), files_lost=lost)
         if errors:
             return await again(errors=errors)
         try:
             token = await context.pages.token(sent.text("token"), WRITE, now_of(request))
             given: dict[str, Any] = {"text": text, "files": sent.files}
             await _append(
-                request, digits, token, "pages/message", content_of(sent), plain.seal_message, **given
+                request, digits, token, "pages/message", _content(sent), plain.seal_message, **given
             )
         except NoSuchReceipt:
             raise
@@ -241,7 +265,7 @@ async def write_message(request: Request) -> Response:
 async def tell_identity(request: Request) -> Response:
     """Say who you are, sealed to the key that only the custodians can rebuild together."""
     context = context_of(request)
-    sent: SentForm[PlainFile] = await read_form(request, no_files)
+    sent: SentForm[str] = await read_form(request, no_files)
     identity, errors = read_identity(sent.values)
 
     async def tell(digits: str) -> Response:
@@ -255,7 +279,7 @@ async def tell_identity(request: Request) -> Response:
                 digits,
                 token,
                 "pages/identity",
-                content_of(sent),
+                _content(sent),
                 plain.seal_identity,
                 identity=identity,
             )
@@ -275,7 +299,7 @@ async def tell_identity(request: Request) -> Response:
 async def offer_code(request: Request) -> Response:
     """Make a new code; the old one works until the new one was typed back."""
     context = context_of(request)
-    sent: SentForm[PlainFile] = await read_form(request, no_files)
+    sent: SentForm[str] = await read_form(request, no_files)
 
     async def offer(digits: str) -> Response:
         try:
@@ -326,7 +350,7 @@ def _show_pending(request: Request, context: Context, digits: str) -> Response:
 async def confirm_code(request: Request) -> Response:
     """Put the new code in force."""
     context, now = context_of(request), now_of(request)
-    sent: SentForm[PlainFile] = await read_form(request, no_files)
+    sent: SentForm[str] = await read_form(request, no_files)
     try:
         if "pending" in sent.values:
             digits = open_note(context, TYPED, sent.text("pending"), now)

@@ -20,9 +20,9 @@ from services.kit.problems import Forbidden, Malformed, NotFound, Problem, TooLa
 
 TEMPLATES = Path(__file__).parent / "templates"
 DEFAULT_LANGUAGE = "kk"
-#: The longest form that is read to its end. Files above their own limit are read past and not kept, so that the person
-#: gets the page back with what was typed instead of a broken connection.
-MAX_FORM = 2 << 30
+#: The longest form that is read to its end: all files of a draft and some more. Files above their limit are read past
+#: and not kept, so that the person gets the page back with what was typed instead of a broken connection.
+MAX_FORM = 5 << 30
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -92,7 +92,7 @@ async def _answer(handler: Handler, request: Request) -> Response:
         return await handler(request)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
-    except Exception as exc:  # noqa: BLE001
+    except Exception as exc:
         return error_page(request, _kind(exc, request))
 
 

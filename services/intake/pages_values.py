@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from services.intake.form import Form, FormField, check_answers, check_fields, check_identity, load_form
-from services.intake.schemas import PlainFile, PlainReport
+from services.intake.schemas import PlainReport, ReportFile
 from services.kit.i18n import N_
 from services.kit.problems import FieldError
 
@@ -21,7 +21,9 @@ _WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 _SPACES = re.compile(r"[\s\u00a0\u202f]")
 _CHOOSE = N_("Choose one of these.")
 _NAMELESS = N_("Write your name, or choose to report anonymously.")
-_NAMED = N_("You chose to report anonymously, but wrote something about yourself. Remove it, or choose otherwise.")
+_NAMED = N_(
+    "You chose to report anonymously, but wrote something about yourself. Remove it, or choose otherwise."
+)
 _NO_TEXT = N_("Write something first.")
 _TOO_LONG = N_("This text is too long.")
 MESSAGE_LENGTH = 20_000
@@ -40,7 +42,7 @@ class Read:
     mode: str
     errors: dict[str, str]
 
-    def report(self, files: Sequence[PlainFile]) -> PlainReport:
+    def report(self, files: Sequence[ReportFile]) -> PlainReport:
         """The report, once nothing is wrong."""
         return PlainReport.model_validate(
             {

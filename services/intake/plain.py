@@ -15,7 +15,7 @@ from services.crypto.attachments import Envelope, envelopes, open_attachment, se
 from services.crypto.canonical import b64u, loads
 from services.crypto.certificates import check_certificate
 from services.crypto.directories import Directory, check_directory
-from services.crypto.errors import BadSignature, CryptoError, Refused
+from services.crypto.errors import BadSignature, CryptoError, Refused, WrongKey
 from services.crypto.payloads import Header, OpenedPayload, open_payload, seal_payload
 from services.crypto.receipts import ReceiptKeys
 from services.crypto.signatures import Signed
@@ -65,6 +65,10 @@ async def replies(
                     envelopes(opened.body["attachments"]),
                 )
             )
+        except WrongKey:
+            # What was said to the code before this one cannot be opened any more, and nobody did wrong.
+            replaced = report.code_replaced_on
+            refused += replaced is None or row.day > replaced
         except (CryptoError, KeyError):
             refused += 1
         prev = row.sha256

@@ -111,7 +111,9 @@ class NewDraft(Model):
 class OpenedDraft(Model):
     """A draft for uploads. `rid` and `report_recipient` in plain mode only."""
 
-    draft: str = Field(description="secret, 32 bytes as b64u: the bearer token of all uploads and of the filing")
+    draft: str = Field(
+        description="secret, 32 bytes as b64u: the bearer token of all uploads and of the filing"
+    )
     expires: datetime
     max_bytes: int = Field(description="largest upload")
     max_uploads: int

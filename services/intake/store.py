@@ -35,6 +35,7 @@ from services.intake.models import (
     reports,
     spent_challenges,
     states,
+    uploads,
 )
 
 #: Without letters that look or sound alike when read over the phone.
@@ -343,8 +344,13 @@ async def add_parts(
 
 
 async def needed_blobs(conn: AsyncConnection, names: Iterable[str]) -> set[str]:
-    """Those of the names that a part has."""
-    rows = await conn.execute(select(parts.c.blob).where(parts.c.blob.in_(list(names))))
+    """Those of the names that a part or an upload has.
+
+    One statement sees one moment: in two, a file could slip from an upload to a part in between and be in neither.
+    """
+    wanted = list(names)
+    of_parts = select(parts.c.blob).where(parts.c.blob.in_(wanted))
+    rows = await conn.execute(of_parts.union(select(uploads.c.blob).where(uploads.c.blob.in_(wanted))))
     return set(rows.scalars())
 
 

@@ -4,7 +4,7 @@ Both writers add to one growing file. What `settle` has returned is durable; eve
 until the next `settle`. Memory does not depend on the size of the file; sealing and disk work happen in threads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -44,15 +44,16 @@ class StoredFile:
 
 
 class Writer(Protocol):
-    """Adds to a growing file. `room` is how much may still come before the next `settle`."""
+    """Adds to a growing file. `fresh` is how much came since the last `settle`, `step` the most that may."""
 
     progress: Progress
+    step: int
 
     @property
-    def room(self) -> int: ...
+    def fresh(self) -> int: ...
 
     async def put(self, piece: bytes) -> None:
-        """Write at most `room` bytes."""
+        """Write at most `step - fresh` bytes."""
 
     async def settle(self, *, last: bool) -> Progress:
         """Make everything written durable; `last` when the file is whole."""
@@ -65,12 +66,12 @@ class OpaqueWriter:
     """Bytes that are sealed already."""
 
     def __init__(self, file: AppendingFile, progress: Progress, step: int = SEGMENT) -> None:
-        self.progress = progress
-        self._file, self._step, self._fresh = file, step, 0
+        self.progress, self.step = progress, step
+        self._file, self._fresh = file, 0
 
     @property
-    def room(self) -> int:
-        return self._step - self._fresh
+    def fresh(self) -> int:
+        return self._fresh
 
     async def put(self, piece: bytes) -> None:
         await in_thread(self._file.write, piece)
@@ -101,12 +102,13 @@ class SealingWriter:
         if padme(step) != step or step > SEGMENT:
             raise ValueError("not the length of a segment")
         self.progress = replace(progress, segments=progress.segments or ())
-        self._file, self._recipient, self._step = file, recipient, step
+        self.step = step
+        self._file, self._recipient = file, recipient
         self._open: SegmentSealer | None = None
 
     @property
-    def room(self) -> int:
-        return self._step - (self._open.plain if self._open else 0)
+    def fresh(self) -> int:
+        return self._open.plain if self._open else 0
 
     async def put(self, piece: bytes) -> None:
         await in_thread(self._put, piece)
@@ -139,14 +141,15 @@ class SealingWriter:
         self.progress, self._open = replace(to, segments=to.segments or ()), None
 
 
-def pieces(data: bytes, room: int) -> Iterator[bytes]:
-    """`data` in pieces, the first of at most `room` bytes and all small enough for one thread call."""
+async def feed(writer: Writer, data: bytes, settle: Callable[[], Awaitable[None]]) -> None:
+    """Write `data` in pieces that fit one thread call and never cross a step; `settle` after each full step."""
     start = 0
     while start < len(data):
-        piece = data[start : start + min(room, BATCH)]
-        yield piece
+        piece = data[start : start + min(writer.step - writer.fresh, BATCH)]
+        await writer.put(piece)
         start += len(piece)
-        room = room - len(piece) or BATCH
+        if writer.fresh == writer.step:
+            await settle()
 
 
 class PlainWriter:
@@ -181,15 +184,12 @@ class PlainWriter:
         if self._size > self._limit:
             raise TooLarge()
         with no_space():
-            start = 0
-            while start < len(chunk):
-                piece = chunk[start : start + min(self._writer.room, BATCH)]
-                await self._writer.put(piece)
-                start += len(piece)
-                if not self._writer.room:
-                    await self._writer.settle(last=False)
-                    if len(self._writer.progress.segments or ()) >= MAX_SEGMENTS:
-                        raise TooLarge()
+            await feed(self._writer, chunk, self._settle)
+
+    async def _settle(self) -> None:
+        done = await self._writer.settle(last=False)
+        if len(done.segments or ()) >= MAX_SEGMENTS:
+            raise TooLarge()
 
     async def finish(self) -> StoredFile:
         """The whole file, durable, with its hash."""

@@ -102,6 +102,7 @@ def _initdb(cluster: Cluster, programs: Programs, durable: bool) -> None:
             *(() if durable else ("--no-sync",)),
             output=log,
             keep=keep,
+            place=cluster.server,
         )
         try:
             status = process.wait()

@@ -1,7 +1,8 @@
 """Tell a living PostgreSQL server on a data folder from a stale pid file, and stop it.
 
 A number in a file proves nothing: after a restart it may belong to any process. A process counts as a server
-of the folder only if its program is `postgres` and it works inside that very folder.
+of the folder only if its program is PostgreSQL's and it works inside that very folder (the server in the data
+folder, initdb in the one above, where we start it).
 """
 
 import contextlib
@@ -59,24 +60,24 @@ def stop_leftovers(data: Path) -> None:
 
 
 def servers_on(data: Path) -> frozenset[int]:
-    """Process numbers of every living PostgreSQL process on the folder `data`."""
-    try:
-        home = data.stat()
-    except FileNotFoundError:
-        return frozenset()
+    """Process numbers of every living PostgreSQL process on the folder `data`, initdb included."""
     if not sys.platform.startswith("linux"):
         return _servers_by_ps(data)
-    return frozenset(
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and _is_server(entry, home)
-    )
+    try:
+        homes = (data.parent.stat(), data.stat())
+    except FileNotFoundError:
+        return frozenset()
+    numbers = (entry for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return frozenset(int(entry.name) for entry in numbers if _is_server(entry, homes))
 
 
-def _is_server(entry: Path, home: os.stat_result) -> bool:
+def _is_server(entry: Path, homes: tuple[os.stat_result, ...]) -> bool:
     try:  # a program replaced on disk shows as "postgres (deleted)"
         program = (entry / "exe").readlink().name.removesuffix(" (deleted)")
-        return program == "postgres" and os.path.samestat((entry / "cwd").stat(), home)
+        if program not in {"postgres", "initdb"}:
+            return False
+        place = (entry / "cwd").stat()
+        return any(os.path.samestat(place, home) for home in homes)
     except OSError:  # ended, a zombie, or not ours to see
         return False
 

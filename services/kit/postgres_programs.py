@@ -53,11 +53,17 @@ class Programs:
     user: User
 
     def spawn(
-        self, program: str, *arguments: str, output: IO[bytes] | int, keep: Sequence[int] = ()
+        self,
+        program: str,
+        *arguments: str,
+        output: IO[bytes] | int,
+        keep: Sequence[int] = (),
+        place: Path = Path("/"),
     ) -> subprocess.Popen[bytes]:
         """Start a program in a session of its own, so that Ctrl-C in a terminal does not reach it.
 
-        It dies with the *thread* that calls this (a rule of the kernel), and inherits the descriptors `keep`.
+        It dies with the *thread* that calls this (a rule of the kernel), inherits the descriptors `keep` and
+        starts in the folder `place`.
         """
         drop = (str(self.user.uid), str(self.user.gid), str(os.getpid()))
         return subprocess.Popen(  # noqa: S603
@@ -65,7 +71,7 @@ class Programs:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            cwd="/",
+            cwd=place,
             env={"LC_ALL": "C", "TZ": "UTC", "PATH": os.defpath},
             pass_fds=keep,
             start_new_session=True,

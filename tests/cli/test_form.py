@@ -83,7 +83,8 @@ def number_of(field: str, code: str) -> str:
     return str([item["code"] for item in FORM.items(found)].index(code) + 1)
 
 
-def test_the_form_is_asked_question_by_question(monkeypatch: pytest.MonkeyPatch):
+def typed_answers() -> list[str]:
+    """What somebody types at the whole form, some of it wrong at first."""
     by_code = {
         "category": [number_of("category", "bribe-taking")],
         "sector": ["999", "x", "", number_of("sector", "health")],
@@ -102,6 +103,11 @@ def test_the_form_is_asked_question_by_question(monkeypatch: pytest.MonkeyPatch)
             continue
         lines += by_code.get(field["code"], [""])
         assert field["code"] not in longtext or lines[-1] == ""
+    return lines
+
+
+def test_the_form_is_asked_question_by_question(monkeypatch: pytest.MonkeyPatch):
+    lines = typed_answers()
     monkeypatch.setattr("sys.stdin", io.StringIO("".join(line + "\n" for line in lines)))
     filled = fill(FORM)
     assert sys.stdin.read() == ""

@@ -15,7 +15,7 @@ from services.crypto.receipts import new_receipt, parse_receipt
 from services.crypto.rules import instant_text
 from services.crypto.signatures import Signed
 from tests.cli.conftest import Outcome, Run
-from tests.cli.test_form import GOOD
+from tests.cli.test_form import GOOD, typed_answers
 from tests.system.conftest import Server
 
 WORDS = "Олар ақша сұрады. MARKER-narrative"
@@ -91,6 +91,57 @@ def test_the_clear_fields_are_shown_and_nothing_goes_without_a_yes(adal: Run, fo
     assert "sealed on this computer" in found.out
     assert WORDS not in found.out
     assert adal("report", "file", "--answers", folder / "answers.json", typed="yes\n").code == 0
+
+
+def test_a_report_is_filed_by_answering_questions(adal: Run, desk: Path):
+    typed = "".join(line + "\n" for line in [*typed_answers(), "yes"])
+    found = adal("report", "file", typed=typed)
+    assert found.code == 0, found.err
+    assert "This answer cannot be used" in found.err
+    receipt, reference = shown_of(found)
+    opened = adal("case", "open", reference, "--secrets", desk)
+    assert "They asked\nfor money" in opened.out
+    assert "Anonymous" in opened.out
+    assert reference in adal("inbox", "show", "--receipt", "-", typed=receipt + "\n").out
+
+
+def test_files_of_an_answer_are_saved_by_the_reporter(
+    adal: Run, folder: Path, desk: Path, filed: tuple[str, str], tmp_path: Path
+):
+    receipt, reference = filed
+    (folder / "words.txt").write_text("See the file.")
+    sent = adal(
+        "case", "answer", reference, "--text", folder / "words.txt", "--attach", folder / "photo.jpg",
+        "--secrets", desk,
+    )  # fmt: skip
+    assert sent.code == 0, sent.err
+    found = adal("inbox", "show", "--receipt", "-", "--download", tmp_path / "got", typed=receipt + "\n")
+    assert "See the file." in found.out
+    assert (tmp_path / "got" / "photo.jpg").read_bytes() == (folder / "photo.jpg").read_bytes()
+
+
+def test_what_cannot_be_sent_is_refused_before_anything_is(
+    adal: Run, folder: Path, filed: tuple[str, str], desk: Path
+):
+    receipt, reference = filed
+    big = folder / "big.bin"
+    big.touch()
+    with big.open("r+b") as file:
+        file.truncate((16 << 20) + 1)
+    for args in (["report", "file", "--answers", folder / "answers.json", "--yes"], ["inbox", "send"]):
+        refused = (
+            adal(*args, "--attach", big, "--receipt", "-")
+            if args[0] == "inbox"
+            else adal(*args, "--attach", big)
+        )
+        assert refused.code == 2
+    assert adal("report", "file", "--answers", folder / "nowhere.json", "--yes").code == 2
+    assert adal("report", "file", "--answers", folder / "photo.jpg", "--yes").code == 2
+    assert adal("inbox", "send", "--receipt", "-", "--text", "-", typed=receipt + "\n").code == 2
+    assert adal("case", "answer", reference, "--text", "-", "--secrets", desk, typed="").code == 2
+    assert adal("case", "assign", reference, "Nobody", "--secrets", desk).code == 2
+    assert adal("case", "assign", reference, "Desk Tour", "--role", "king", "--secrets", desk).code == 2
+    assert adal("case", "state", reference, "erased", "--secrets", desk).code == 2
 
 
 def test_a_case_is_read_answered_and_handed_on(

@@ -173,7 +173,9 @@ class Visitor:
         return page
 
 
-async def reply(world: World, reference: str, recipient: HybridRecipient, text: str, *files: tuple[str, bytes]) -> None:
+async def reply(
+    world: World, reference: str, recipient: HybridRecipient, text: str, *files: tuple[str, bytes]
+) -> None:
     """The desk answers a report, as its client does."""
     case = await world.case(await world.case_id(reference))
     from services.crypto.canonical import unb64u

@@ -43,14 +43,16 @@ def made() -> Iterator[Path]:
 
 
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
+def folder(made: Path, tmp_path: Path) -> Iterator[Path]:
     """A stopped cluster of one's own. The copy is ours; root hands it over at the start."""
-    return Path(shutil.copytree(made, tmp_path / "c", symlinks=True))
+    yield Path(shutil.copytree(made, tmp_path / "c", symlinks=True))
+    shutil.rmtree(tmp_path / "c")
 
 
-@pytest.fixture
-def running(folder: Path) -> Iterator[RunningCluster]:
-    with ensure_cluster(folder, durable=False) as cluster:
+@pytest.fixture(scope="module")
+def running(made: Path) -> Iterator[RunningCluster]:
+    """A running cluster for tests that leave it running."""
+    with ensure_cluster(made.parent / "running", durable=False) as cluster:
         yield cluster
 
 
@@ -351,6 +353,18 @@ def test_waiting_for_a_holder_whose_server_does_not_answer_ends(folder: Path) ->
         other.stdout.readline()
         with pytest.raises(ClusterError):
             ensure_cluster(folder, timeout=0.5)
+
+
+@linux
+def test_an_initdb_left_running_is_stopped(tmp_path: Path) -> None:
+    with start(HOLD, tmp_path / "c") as first:
+        until(lambda: servers(tmp_path / "c"))
+        os.kill(first.pid, signal.SIGSTOP)
+        for pid in servers(tmp_path / "c"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        postgres_processes.stop_leftovers(Cluster(tmp_path / "c").data)
+        assert not servers(tmp_path / "c")
 
 
 @linux

@@ -111,7 +111,7 @@ def dialogue(office: Office, reference: str, receipt: str, mark: str, files: dic
 
     case = investigator.case(line.id)
     assert case.narrative.answers["accused"] == f"{mark} who"
-    folder = office.home / f"downloads-{secrets.token_hex(4)}"
+    folder = office.home.parent / f"downloads-{secrets.token_hex(4)}"
     folder.mkdir()
     for envelope in case.attachments:
         assert investigator.download(case, envelope, folder).read_bytes() == files[envelope.name]

@@ -25,7 +25,9 @@ def upgrade() -> None:
         ),
         schema="intake",
     )
-    op.create_check_constraint(op.f("ck_reports_lane"), "reports", "lane IN ('main', 'quarantine')", schema="intake")
+    op.create_check_constraint(
+        op.f("ck_reports_lane"), "reports", "lane IN ('main', 'quarantine')", schema="intake"
+    )
 
 
 def downgrade() -> None:
