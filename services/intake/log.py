@@ -128,6 +128,8 @@ class Tiles:
 
 async def read_tile(conn: AsyncConnection, tile: tlog.TileId) -> bytes | None:
     """The bytes of a tile of hashes or of an entry bundle, or None when the log has no such tile."""
+    if tile.number * tlog.TILE_WIDTH > tlog.MAX_SIZE:  # no bigint holds such a position
+        return None
     if tile.level == tlog.ENTRIES:
         return await _entry_bundle(conn, tile)
     found: bytes | None = await conn.scalar(
