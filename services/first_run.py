@@ -120,8 +120,6 @@ def _still_good(last: Signed, keys: Iterable[SigningKey], now: datetime) -> bool
 
 def _body(folder: Folder, sequence: int, previous: bytes, now: datetime) -> dict[str, object]:
     month, epoch = f"{now:%Y-%m}", f"{now.year}H{1 if now.month < 7 else 2}"
-    desk, desk_signing = folder.group(f"desk-{DESK}-{month}", f"{DESK}/{month}", signs=True)
-    assert desk_signing is not None  # noqa: S101 - desks sign
     log = folder.signing("intake-log")
     start = now.replace(microsecond=0) - timedelta(minutes=5)  # clocks of clients differ
     return make_directory_body(
@@ -130,13 +128,25 @@ def _body(folder: Folder, sequence: int, previous: bytes, now: datetime) -> dict
         environment="development",
         valid_from=start,
         valid_until=start + VALIDITY,
-        desks=[Desk(DESK, month, desk.recipient, desk_signing.verify_key)],
+        desks=_desks(folder, month),
         seats=[_seat(folder, "seat", i, epoch) for i in range(1, SEATS + 1)],
         k=THRESHOLD,
         certifiers=[Certifier(f"certifier-{i}", folder.signing(f"certifier-{i}").verify_key) for i in (1, 2)],
         payments=[_seat(folder, "payments", i, epoch) for i in range(1, SEATS + 1)],
         logs=[Log(ORIGIN, str(VerifierKey(ORIGIN, log.verify_key)))],
     )
+
+
+def _desks(folder: Folder, month: str) -> list[Desk]:
+    """This month's desk key and those of earlier months, with which older answers were signed."""
+    name = f"desk-{DESK}-"
+    earlier = {path.stem.removeprefix(name) for path in folder.keys.glob(f"{name}*.key")}
+    desks = []
+    for each in sorted({*earlier, month}):
+        identity, signing = folder.group(f"{name}{each}", f"{DESK}/{each}", signs=True)
+        assert signing is not None  # noqa: S101 - desks sign
+        desks.append(Desk(DESK, each, identity.recipient, signing.verify_key))
+    return desks
 
 
 def _seat(folder: Folder, kind: str, number: int, epoch: str) -> Seat:

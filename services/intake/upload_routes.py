@@ -83,7 +83,7 @@ router = APIRouter(prefix=PREFIX, tags=["uploads"], route_class=TusRoute, max_bo
 Bearer = Annotated[str | None, Depends(draft_bearer)]
 
 
-@drafts_router.post("", status_code=201, responses=responses(403, 422, 503))
+@drafts_router.post("", status_code=201, response_model_exclude_none=True, responses=responses(403, 422, 503))
 async def open_draft(
     request: Request,
     conn: Connection,

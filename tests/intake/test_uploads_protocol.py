@@ -26,11 +26,10 @@ MODES = ["sealed", "plain"]
 
 async def test_a_sealed_draft_tells_its_secret_its_end_and_its_limits_and_nothing_else(world: World):
     draft = (await open_draft(world)).answer
-    assert set(draft) == {"draft", "expires", "max_bytes", "max_uploads", "rid", "report_recipient"}
+    assert set(draft) == {"draft", "expires", "max_bytes", "max_uploads"}
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", draft["draft"])
     assert draft["expires"].endswith(":00:00Z")
     assert (draft["max_bytes"], draft["max_uploads"]) == (2 << 30, 20)
-    assert draft["rid"] is draft["report_recipient"] is None
 
 
 async def test_a_plain_draft_tells_to_whom_its_files_are_sealed(world: World):

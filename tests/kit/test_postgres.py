@@ -71,7 +71,7 @@ def pid_of(cluster: RunningCluster) -> int:
     return cluster.pid
 
 
-def until(true: Callable[[], object], seconds: float = 15) -> None:
+def until(true: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -139,7 +139,7 @@ def test_a_later_start_keeps_data_port_and_password_and_is_quick(folder: Path) -
         took = time.monotonic() - began
         assert second.superuser_conninfo() == conninfo
         assert value(second, "SELECT n FROM kept") == 42
-    assert took < 5  # 0.1 s on a free machine
+    assert took < 20  # 0.1 s on a free machine
 
 
 @pytest.mark.parametrize(("durable", "expected"), [(True, "on"), (False, "off")])
@@ -177,7 +177,7 @@ def test_a_stop_does_not_wait_for_idle_clients(folder: Path) -> None:
     client = psycopg.connect(cluster.superuser_conninfo())
     began = time.monotonic()
     cluster.stop()
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25  # the patience of a fast shutdown is 30
     with pytest.raises(psycopg.OperationalError):
         client.execute("SELECT 1")
     client.close()
@@ -206,7 +206,7 @@ def test_a_forked_copy_neither_stops_the_server_nor_keeps_the_lock(folder: Path)
             signal.pause()
         assert cluster.alive
         cluster.stop()
-        with ensure_cluster(folder, durable=False, timeout=20) as again:
+        with ensure_cluster(folder, durable=False, timeout=60) as again:
             print(again.owned)
         os.kill(child, signal.SIGKILL)
         """,
@@ -224,12 +224,12 @@ def test_a_server_killed_while_we_live_can_be_started_again(folder: Path) -> Non
         connection.execute("CREATE TABLE kept AS SELECT 42 AS n")
     os.kill(pid_of(dead), signal.SIGKILL)
     until(lambda: not dead.alive)
-    with ensure_cluster(folder, timeout=30) as again:
+    with ensure_cluster(folder, timeout=60) as again:
         assert again.owned
         assert value(again, "SELECT n FROM kept") == 42
         dead.stop()  # must not take the living one down, nor let go of its lock
         assert value(again, "SELECT n FROM kept") == 42
-        assert not ensure_cluster(folder, timeout=5).owned
+        assert not ensure_cluster(folder, timeout=30).owned
 
 
 def test_every_process_killed_at_once_recovers(folder: Path) -> None:
@@ -395,7 +395,7 @@ def test_a_stale_pid_file_naming_another_process_does_not_block(folder: Path, ow
         path = Cluster(folder).data / "postmaster.pid"
         path.write_text(f"{sleeper.pid}\n{Cluster(folder).data}\n1\n1\n\n127.0.0.1\n1 1\nready\n")
         os.chown(path, *owner_of(path.parent))
-        with ensure_cluster(folder, durable=False, timeout=20) as cluster:
+        with ensure_cluster(folder, durable=False, timeout=60) as cluster:
             assert cluster.alive
         assert sleeper.poll() is None
     finally:
@@ -410,7 +410,7 @@ def owner_of(path: Path) -> tuple[int, int]:
 
 def test_a_pid_file_cut_short_does_not_block(folder: Path) -> None:
     (Cluster(folder).data / "postmaster.pid").write_bytes(b"")
-    with ensure_cluster(folder, durable=False, timeout=20) as cluster:
+    with ensure_cluster(folder, durable=False, timeout=60) as cluster:
         assert cluster.alive
 
 

@@ -29,7 +29,9 @@ def chromium() -> Path:
     if CHROMIUM.exists():
         return CHROMIUM
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise RuntimeError(f"{CHROMIUM} is missing: install the package chromium (as root: apt-get install chromium)")
+        raise RuntimeError(
+            f"{CHROMIUM} is missing: install the package chromium (as root: apt-get install chromium)"
+        )
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
         done = subprocess.run(["apt-get", "-qq", *command], env=quiet, capture_output=True, check=False)
@@ -42,7 +44,16 @@ def axe_source(folder: Path) -> str:
     """The text of axe-core, fetched with npm into a folder. Errors: RuntimeError."""
     script = folder / "node_modules" / "axe-core" / "axe.min.js"
     if not script.exists():
-        npm = ["npm", "install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--loglevel=error", AXE]
+        npm = [
+            "npm",
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--no-save",
+            "--ignore-scripts",
+            "--loglevel=error",
+            AXE,
+        ]
         done = subprocess.run([*npm, "--prefix", str(folder)], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"npm cannot install {AXE}")
