@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from services.kit.settings import ServiceSettings, service_config
 
@@ -61,3 +61,10 @@ class Settings(ServiceSettings):
     page_openings_per_minute: int = Field(
         120, ge=1, description="inboxes opened by pages without script, in one process; those above wait"
     )
+
+    @field_validator("segment_bytes")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError("segment_bytes must be a power of two")  # a full segment must need no padding
+        return value

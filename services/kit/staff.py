@@ -33,7 +33,7 @@ async def caller(request: Request, authorization: Annotated[str | None, Header()
     keys = [unb64u(key, 32) for key in request.app.state.settings.token_keys]
     try:
         claims = tokens.read(token, keys, int(request.app.state.clock().timestamp()))
-        found = Caller(UUID(claims["sub"]), frozenset(claims["roles"]))
+        found = Caller(UUID(str(claims["sub"])), frozenset(claims["roles"]))
     except (CryptoError, KeyError, TypeError, ValueError):
         raise Unauthorised() from None
     access: Mapping[str, frozenset[str]] = request.app.state.access

@@ -83,7 +83,11 @@ async def test_unknown_and_waiting_logins_cost_one_password_hash_and_one_box_too
         work.append("box")
         return open_box(key, data, aad)
 
+    def hash_password(text: str) -> str:
+        raise AssertionError("a sign-in makes no new hash")
+
     monkeypatch.setattr(passwords, "verify_password", verify_password)
+    monkeypatch.setattr(passwords, "hash_password", hash_password)
     monkeypatch.setattr(secretbox, "open_box", counted_box)
     done = []
     for login in (desk.login, waiting.login, "nobody"):

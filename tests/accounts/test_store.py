@@ -8,6 +8,7 @@ import pytest
 
 from services.accounts import store
 from services.accounts.jobs import JOBS
+from services.accounts.rules import hash_of
 from services.kit.jobs import last_runs, run_job
 from tests.accounts.conftest import PASSWORD, START, Office
 
@@ -40,6 +41,15 @@ async def test_a_first_run_that_was_cut_off_goes_on_with_a_fresh_secret(office: 
     assert await enrol(office, first) == 401
     assert await enrol(office, second) == 201
     assert office.rows("SELECT count(*) FROM accounts.people") == [(1,)]
+
+
+async def test_a_secret_that_was_renewed_while_the_password_was_hashed_sets_nothing(office: Office):
+    old = hash_of((await bootstrap(office)) or "")
+    await bootstrap(office)
+    async with office.app.state.engine.begin() as conn:
+        late = await store.enrol(conn, office.administrator, old, office.clock(), "phc", b"box")
+    assert not late
+    assert office.rows("SELECT password_phc FROM accounts.credentials") == [(None,)]
 
 
 async def test_two_first_runs_at_once_make_one_administrator(office: Office):

@@ -38,7 +38,9 @@ async def test_a_plain_draft_tells_to_whom_its_files_are_sealed(world: World):
     assert len(draft["rid"]) == 43
 
 
-async def test_the_database_keeps_only_the_hash_of_a_secret_and_no_time_but_a_whole_hour(world: World, sql: Sql):
+async def test_the_database_keeps_only_the_hash_of_a_secret_and_no_time_but_a_whole_hour(
+    world: World, sql: Sql
+):
     draft = (await open_draft(world, "plain")).answer
     ((row, expires),) = sql("SELECT drafts::text, expires FROM intake.drafts")
     assert draft["draft"] not in row
@@ -104,7 +106,12 @@ async def test_a_creation_that_is_no_plain_length_is_refused(
 @pytest.mark.parametrize("version", ["0.2.2", "1.0.1", "", None])
 async def test_another_version_of_tus_is_refused_with_the_right_one(world: World, version: str | None):
     upload = await (await open_draft(world)).new(5)
-    for method, url in (("POST", UPLOADS), ("HEAD", upload.url), ("PATCH", upload.url), ("DELETE", upload.url)):
+    for method, url in (
+        ("POST", UPLOADS),
+        ("HEAD", upload.url),
+        ("PATCH", upload.url),
+        ("DELETE", upload.url),
+    ):
         headers = {k: v for k, v in upload.draft.headers.items() if k != "Tus-Resumable"}
         sent = headers if version is None else {**headers, "Tus-Resumable": version}
         answer = await world.http.request(method, url, headers=sent)
@@ -117,7 +124,12 @@ async def test_another_version_of_tus_is_refused_with_the_right_one(world: World
 async def test_without_a_secret_nothing_is_answered(world: World, authorization: str | None):
     upload = await (await open_draft(world)).new(5)
     headers = {**TUS, **({} if authorization is None else {"Authorization": authorization})}
-    for method, url in (("POST", UPLOADS), ("HEAD", upload.url), ("PATCH", upload.url), ("DELETE", upload.url)):
+    for method, url in (
+        ("POST", UPLOADS),
+        ("HEAD", upload.url),
+        ("PATCH", upload.url),
+        ("DELETE", upload.url),
+    ):
         more = {"Upload-Length": "1", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
         answer = await world.http.request(method, url, headers={**headers, **more})
         assert answer.status_code == 401
@@ -240,7 +252,8 @@ async def test_a_right_checksum_counts_and_a_wrong_one_undoes_the_whole_request(
 
 
 @pytest.mark.parametrize(
-    "value", ["", "sha256", "md5 1B2M2Y8AsgTpgAmY7PhCfg==", "sha256 AAAA", "sha256 !!", "SHA256 " + "A" * 43 + "="]
+    "value",
+    ["", "sha256", "md5 1B2M2Y8AsgTpgAmY7PhCfg==", "sha256 AAAA", "sha256 !!", "SHA256 " + "A" * 43 + "="],
 )
 async def test_a_checksum_that_cannot_be_checked_is_refused(world: World, value: str):
     upload = await (await open_draft(world)).new(5)
@@ -283,8 +296,7 @@ async def test_two_clients_at_once_never_mix_their_bytes(world: World, mode: str
     data = noise(2 * STEP)
     upload = await (await open_draft(world, mode)).new(len(data))
     answers = await asyncio.gather(*(upload.patch(0, data) for _ in range(5)))
-    assert sorted(a.status_code for a in answers)[0] == 204
-    assert {a.status_code for a in answers[1:]} <= {204, 409, 423}
+    assert {a.status_code for a in answers} <= {204, 409, 423}
     assert [a.status_code for a in answers].count(204) == 1
     if mode == "sealed":
         assert await upload.content() == data

@@ -14,12 +14,15 @@ from starlette.requests import ClientDisconnect
 
 from services.crypto.age import HybridIdentity, HybridRecipient
 from services.crypto.attachments import seal_attachment
-from services.crypto.packages import ReportKey, SealedFile, SealedReport, UploadedPart
+from services.crypto.packages import ReportKey, SealedFile, SealedReport, UploadedPart, seal_report
+from services.crypto.receipts import new_receipt
 from services.first_run import DESK
 from services.intake import drafts
 from services.intake.context import Context
+from services.intake.form import load_form
 from services.intake.receiving import Checksum, Patch
-from tests.intake.builders import API, Json, World
+from services.kit.blobs import LocalBlobs
+from tests.intake.builders import API, FIELDS, Json, World, quick_keys
 
 UPLOADS = f"{API}/uploads"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -34,6 +37,13 @@ def configure(world: World, **changes: Any) -> Context:
     world.app.state.context = replace(context, settings=context.settings.model_copy(update=changes))
     found: Context = world.app.state.context
     return found
+
+
+def fresh_store(world: World, folder: Path) -> World:
+    """The service with an empty blob store of its own: those of other tests would be counted too."""
+    context = configure(world, blobs_folder=folder)
+    world.app.state.context = replace(context, blobs=LocalBlobs(folder))
+    return world
 
 
 def checksum(data: bytes, algorithm: str = "sha256") -> dict[str, str]:
@@ -112,9 +122,7 @@ class Upload:
         return bytes(self.draft.world.app.state.context.blobs.read(row.blob))
 
     @asynccontextmanager
-    async def receiving(
-        self, offset: int, expected: bytes | None = None
-    ) -> AsyncIterator["Patch"]:
+    async def receiving(self, offset: int, expected: bytes | None = None) -> AsyncIterator["Patch"]:
         """The inside of a PATCH, for bodies that no HTTP client sends."""
         state = self.draft.world.app.state
         async with state.engine.begin() as conn:
@@ -173,11 +181,6 @@ async def sealed_draft(world: World, *files: tuple[str, bytes]) -> tuple[Draft, 
 
 
 def seal(world: World, key: ReportKey, lines: list[SealedFile]) -> SealedReport:
-    from services.crypto.packages import seal_report
-    from services.crypto.receipts import new_receipt
-    from services.intake.form import load_form
-    from tests.intake.builders import FIELDS, quick_keys
-
     return seal_report(
         answers={"what": "Sealed words.", "mode": "anonymous"},
         fields=FIELDS,

@@ -42,6 +42,8 @@ class Server:
 
     def start(self, timeout: float = 90) -> float:
         """Start and wait until it answers; the seconds that took."""
+        if self.process is not None:
+            self.process.wait(30)
         self.temporary.mkdir(exist_ok=True)
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ADAL_")}
         begun = time.monotonic()
