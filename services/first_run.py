@@ -182,16 +182,23 @@ def prepare_database(cluster: RunningCluster, folder: Folder, database: str = DA
     with psycopg.connect(cluster.superuser_conninfo(database), autocommit=True) as conn:
         if _at_head(conn):
             return urls
-        conn.execute((DEPLOY / "postgres" / "roles.sql").read_bytes())
-        for login, password in known.items():
-            conn.execute(
-                sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(login), sql.Literal(password))
-            )
-        migrate(urls)
-        conn.execute((DEPLOY / "postgres" / "grants.sql").read_bytes())
+        apply(conn, known, urls)
         stamp = sql.SQL("COMMENT ON DATABASE {} IS {}")
         conn.execute(stamp.format(sql.Identifier(database), sql.Literal(_stamp())))
     return urls
+
+
+def apply(conn: psycopg.Connection, logins: dict[str, str], urls: dict[str, str]) -> None:
+    """Logins with their passwords, migrations by the owners' `urls`, grants. `conn`: the administrator's, autocommit.
+
+    The server gets hashes of the passwords, so that none can reach its log.
+    """
+    conn.execute((DEPLOY / "postgres" / "roles.sql").read_bytes())
+    for login, password in logins.items():
+        scram = conn.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
+        conn.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(login), sql.Literal(scram)))
+    migrate(urls)
+    conn.execute((DEPLOY / "postgres" / "grants.sql").read_bytes())
 
 
 def _stamp() -> str:

@@ -83,6 +83,22 @@ def sign_directory(
         say(_("Published."))
 
 
+@app.command("publish", cls=Command, help=N_("Send a signed key directory to the server as administrator."))
+def publish_signed(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=N_("The signed document."))],
+    secrets: SecretsOption = None,
+) -> None:
+    """Check as a client will, then send; the root keys stay where they are."""
+    here = here_of(ctx)
+    signed = Signed.from_json(read_json(file))
+    found = check_directory(signed, here.roots(), parse_directory(signed).valid_from)
+    with administrator(here, secrets) as session:
+        session.publish_directory(signed)
+    pairs([(_("Sequence"), str(found.sequence)), (_("Digest"), b64u(found.digest))])
+    say(_("Published."))
+
+
 def sign_body(body: Any, keys: list[SigningKey], roots: list[bytes]) -> Signed:
     """The directory, signed, as every client with these pinned roots will accept it. Errors: Wrong, CryptoError."""
     if not isinstance(body, dict):

@@ -79,10 +79,13 @@ async def unfiled_bytes(conn: AsyncConnection) -> int:
 
 async def add_upload(
     conn: AsyncConnection, draft_id: uuid.UUID, upload_id: uuid.UUID, blob: str, length: int, at: Progress
-) -> None:
-    """Store a new upload of a locked draft."""
+) -> bool:
+    """Store a new upload; False when the draft is gone."""
+    if not await lock_draft(conn, draft_id):
+        return False
     values = {"draft_id": draft_id, "blob": blob, "length": length, **_columns(at)}
     await conn.execute(insert(uploads).values(id=upload_id, **values))
+    return True
 
 
 def _columns(at: Progress) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import anyio.to_thread
-from fastapi import Header, Request
+from fastapi import Header, Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -186,6 +187,17 @@ def check_identity_size(part: bytes) -> None:
     """An identity has one size, also when it is added later: its size must not tell one from another. Errors: Invalid."""
     if len(part) != SMALL_FILE:
         raise Invalid(_NOT_SEALED, [FieldError("/part", _NOT_SEALED)])
+
+
+async def part_answer(context: Context, row: Row[Any] | None) -> Response:
+    """The age file of a part as an answer; large ones are read while they are sent. Errors: NotFound."""
+    headers, media_type = {"Cache-Control": "no-store"}, "application/octet-stream"
+    if row is None or row.blob is None:
+        return Response(await sealed_bytes(context, row), media_type=media_type, headers=headers)
+    chunks = await context.blobs.open_stream_async(row.blob)
+    return StreamingResponse(
+        chunks, media_type=media_type, headers={**headers, "Content-Length": str(row.size)}
+    )
 
 
 @dataclass(frozen=True)

@@ -84,8 +84,7 @@ async def read_inbox_part(number: int, conn: Connection, context: InContext, vis
     row = await store.part(conn, visit.report.id, number) if 0 <= number < 1 << 31 else None
     if row is None or row.author == "reporter":
         raise NotFound()
-    data = await inbox.sealed_bytes(context, row)
-    return Response(data, media_type="application/octet-stream", headers=NO_STORE)
+    return await inbox.part_answer(context, row)
 
 
 async def _once(request: Request, conn: Connection, key: Key, operation: str) -> bytes | None:

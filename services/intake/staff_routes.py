@@ -17,7 +17,6 @@ from services.intake import inbox, log, rules, store
 from services.intake.context import Context, InContext
 from services.intake.inbox import Files, part_line
 from services.intake.inbox_routes import never_cached
-from services.intake.routes import NO_STORE
 from services.intake.schemas import (
     Assigned,
     AssignmentLine,
@@ -139,8 +138,7 @@ async def read_case_part(
 ) -> Response:
     """The age file of a part. Identity parts too: only k custodians together can open them."""
     row = await store.part(conn, case.id, number) if 0 <= number < 1 << 31 else None
-    data = await inbox.sealed_bytes(context, row)
-    return Response(data, media_type="application/octet-stream", headers=NO_STORE)
+    return await inbox.part_answer(context, row)
 
 
 @router.post("/cases/{case_id}/states", status_code=201, responses=responses(404, 409, 422))

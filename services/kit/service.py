@@ -97,7 +97,7 @@ def build_app(
         # A core dump would hold what a plain report said.
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         async with AsyncExitStack() as stack:
-            app.state.engine = make_engine(settings.database_url, settings.pool_size)
+            app.state.engine = make_engine(settings.database(), settings.pool_size)
             stack.push_async_callback(app.state.engine.dispose)
             if startup is not None:
                 await startup(app)

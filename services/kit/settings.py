@@ -5,8 +5,9 @@ environment dump. A file that still holds the placeholder stops the start.
 """
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PLACEHOLDER = b"changeme"
@@ -30,17 +31,43 @@ def read_secret(path: Path, name: str) -> bytes:
     return secret
 
 
+def read_url(path: Path, name: str) -> str:
+    """A database URL from a secret file. Errors: SettingsError, which does not show it."""
+    try:
+        url = read_secret(path, name).decode("ascii")
+    except UnicodeDecodeError:
+        raise SettingsError(f"the secret file of {name} is not plain text") from None
+    if not url.startswith("postgresql+psycopg://"):
+        raise SettingsError(f"the secret file of {name} does not hold a postgresql+psycopg:// URL")
+    return url
+
+
 class ServiceSettings(BaseSettings):
     """What every service needs. Sub-classes set their own `env_prefix`."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     environment: str = Field("production", pattern="^(development|production)$")
-    database_url: str = Field(description="postgresql+psycopg:// URL of the service's own login", repr=False)
+    database_url: str = Field(
+        "", description="postgresql+psycopg:// URL of the service's own login", repr=False
+    )
+    database_url_file: Path | None = Field(None, description="file with that URL, since it holds a password")
     pool_size: int = Field(10, ge=1, le=200)
     token_keys: tuple[str, ...] = Field(
         (), description="b64u verify keys whose access tokens are accepted; empty refuses all staff"
     )
+
+    @model_validator(mode="after")
+    def _one_database(self) -> Self:
+        if bool(self.database_url) == (self.database_url_file is not None):
+            raise ValueError("give either database_url or database_url_file")
+        return self
+
+    def database(self) -> str:
+        """The URL of the database, read from its file where that was given. Errors: SettingsError."""
+        if self.database_url_file is None:
+            return self.database_url
+        return read_url(self.database_url_file, "database_url_file")
 
     @property
     def development(self) -> bool:
@@ -52,4 +79,4 @@ def service_config(prefix: str) -> SettingsConfigDict:
     return SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, env_prefix=prefix)
 
 
-__all__ = ["ServiceSettings", "SettingsError", "read_secret", "service_config"]
+__all__ = ["ServiceSettings", "SettingsError", "read_secret", "read_url", "service_config"]

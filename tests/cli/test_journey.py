@@ -292,3 +292,17 @@ def test_the_next_directory_is_signed_and_published(adal: Run, installation: Ser
     assert "Published." in found.out
     again = adal("keys", "sign-directory", tmp_path / "body.json", *keys, "--publish")
     assert again.code == 2
+
+    signed, roots = tmp_path / "signed.json", tmp_path / "roots.json"
+    following = {
+        **body,
+        "sequence": body["sequence"] + 1,
+        "previous": found.out.split("Digest")[1].split()[0],
+    }
+    (tmp_path / "body.json").write_text(json.dumps(following))
+    assert adal("keys", "sign-directory", tmp_path / "body.json", *keys, "--out", signed).code == 0
+    roots.write_text(json.dumps({"roots": [b64u(bytes([number]) * 32) for number in (1, 2, 3)]}))
+    assert adal("--roots", roots, "keys", "publish", signed).code != 0
+    sent = adal("keys", "publish", signed)
+    assert (sent.code, "Published." in sent.out) == (0, True), sent.err
+    assert adal("keys", "publish", signed).code == 2

@@ -4,11 +4,14 @@ Keys come from labels; only what sealing itself draws (age file keys, report and
 run to run. Shapes: `vectors/adal/README.md`.
 """
 
+import hashlib
+import itertools
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from services.crypto import canonical
+from services.crypto import age, canonical
 from services.crypto.attachments import Envelope, seal_attachment_stream
 from services.crypto.canonical import b64, b64u
 from services.crypto.manifests import rid_of
@@ -16,6 +19,7 @@ from services.crypto.padding import LEAST, padded, padme
 from services.crypto.payloads import ZERO32, Header, seal_payload
 from services.crypto.promises import entry
 from services.crypto.receipts import damm, derive, format_receipt
+from services.crypto.segments import SegmentSealer
 from tests.crypto import builders, forge, forge_documents
 from tests.crypto.builders import (
     ANSWERS,
@@ -56,6 +60,14 @@ SIZES = [
     2**24 + 1,
 ]
 LONG = 400
+#: True bytes and where their segments end.
+SEGMENTED: list[tuple[bytes, list[int]]] = [
+    (b"", []),
+    (bytes(i % 251 for i in range(3001)), [1000, 1001]),
+    (b"one segment", []),
+    (bytes(70_000), [65_536]),
+    (b"ab", [1]),
+]
 VALUES: list[Any] = [
     None, True, False, 0, -1, 2**53 - 1, -(2**53 - 1), "", "a\"b\\c/d", "\u0000\b\t\n\u000b\f\r\u001f\u007f",
     "Ақша жемқорлық", "é vs e\u0301", "\U0001f512", "\u2028\u2029", [], {}, [[], {}, [1, [2, [3]]]],
@@ -186,6 +198,85 @@ def reply_vector() -> Any:
     }  # fmt: skip
 
 
+def segments_vector() -> Any:
+    """`segments.json`: attachments in segments, and what must be refused of them."""
+    reader = identity("segments")
+    cases = [made_in_segments(data, cuts) for data, cuts in SEGMENTED]
+    return {
+        "identity": str(reader),
+        "cases": [{"file": b64(f), "envelope": e.to_json(), "data": b64(d)} for f, e, d in cases],
+        "refuse": [
+            {"why": why, "file": b64(file), "envelope": envelope}
+            for why, file, envelope in segment_flaws(*cases[1][:2])
+        ],
+    }
+
+
+def made_in_segments(data: bytes, cuts: Sequence[int]) -> tuple[bytes, Envelope, bytes]:
+    """The file of `data` in segments that end at `cuts` and at its end, and its envelope in plain mode."""
+    files, borders = [], [0, *cuts, len(data)]
+    for start, end in itertools.pairwise(borders):
+        sealer = SegmentSealer([identity("segments").recipient])
+        files.append(sealer.push(data[start:end]) + sealer.close(last=end == len(data)))
+    file = b"".join(files)
+    pairs = tuple(
+        (end - start, len(f)) for (start, end), f in zip(itertools.pairwise(borders), files, strict=True)
+    )
+    digest = hashlib.sha256(file).digest()
+    return file, Envelope(0, "video.mp4", "video/mp4", len(data), None, digest, pairs), data
+
+
+def segment_flaws(file: bytes, good: Envelope) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
+    """Files and envelopes that an opener must refuse, from a good one of three segments."""
+    line, pairs = good.to_json(), [list(pair) for pair in good.segments or ()]
+
+    def listed(segments: Any, **changes: Any) -> dict[str, Any]:
+        return {**line, "segments": segments, **changes}
+
+    def hashed(data: bytes, segments: Any = pairs, **changes: Any) -> tuple[bytes, dict[str, Any]]:
+        return data, listed(segments, file_sha256=b64u(hashlib.sha256(data).digest()), **changes)
+
+    ends = list(itertools.accumulate(size for _, size in pairs))
+    parts = [file[start:end] for start, end in itertools.pairwise([0, *ends])]
+    yield "no list", file, {name: value for name, value in line.items() if name != "segments"}
+    yield "null in place of the list", file, listed(None)
+    yield "empty list", file, listed([])
+    yield "sum too small", file, listed(pairs, size=line["size"] + 1)
+    yield "segment left out of the list", file, listed(pairs[:-1])
+    yield (
+        "segment left out of the list, sum right",
+        file,
+        listed(pairs[:-1], size=line["size"] - pairs[-1][0]),
+    )
+    yield "empty segment", file, listed([[0, 1], *pairs])
+    yield "three numbers", file, listed([[*pair, 0] for pair in pairs])
+    yield "too many segments", file, listed([[1, 1]] * 4097, size=4097)
+    yield "segment above 8 MiB", file, listed([[(8 << 20) + 1, 1]], size=(8 << 20) + 1)
+    yield (
+        "border moved",
+        file,
+        listed([[pairs[0][0] + 1, pairs[0][1]], [pairs[1][0] - 1, pairs[1][1]], pairs[2]]),
+    )
+    yield "another hash of the file", file, listed(pairs, file_sha256=b64u(bytes(32)))
+    yield "bytes after the last segment", *hashed(file + b"x")
+    yield "cut", *hashed(file[:-1])
+    yield "segments exchanged", *hashed(parts[1] + parts[0] + parts[2])
+    yield "segment left out", *hashed(parts[0] + parts[2], [pairs[0], pairs[2]])
+    yield "segment twice", *hashed(parts[0] + file, [pairs[0], *pairs])
+    last = made_in_segments(bytes(1001), [])[0]
+    yield (
+        "a segment before the last one is padded",
+        *hashed(last + parts[2], [[1001, len(last)], pairs[2]], size=1001 + pairs[2][0]),
+    )
+    bare = age.seal(bytes(1001), [identity("segments").recipient])
+    yield "the last segment is not padded", *hashed(bare, [[1001, len(bare)]], size=1001)
+    foreign = age.seal(bytes(1024), [identity("stranger").recipient])
+    yield (
+        "a segment is sealed to somebody else",
+        *hashed(parts[0] + foreign, [pairs[0], [1024, len(foreign)]], size=pairs[0][0] + 1024),
+    )
+
+
 def certificate_vector() -> Any:
     """`certificate.json`."""
     document = builders.certificate()
@@ -236,7 +327,12 @@ STEADY = {
     "certificate": certificate_vector,
     "promise": promise_vector,
 }
-RANDOM = {"package": package_vector, "reply": reply_vector, "negative": negative_vector}
+RANDOM = {
+    "package": package_vector,
+    "reply": reply_vector,
+    "segments": segments_vector,
+    "negative": negative_vector,
+}
 
 
 def text(value: Any) -> str:

@@ -1,5 +1,6 @@
 """The intake service alone: it never needs another one to run."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -11,12 +12,47 @@ from fastapi import FastAPI
 from services import dev
 from services.first_run import Folder
 from services.intake.app import create_app
+from services.kit.clock import utc_now
 from tests.intake.builders import Sql, World
 
 
 @pytest.fixture
+def database(migrated: Any) -> Iterator[Any]:
+    """As everywhere, but with only the tables of intake to empty, which is ten times as fast."""
+    yield migrated
+    with migrated.superuser() as conn:
+        conn.execute(_EMPTY)
+
+
+_EMPTY = """
+    DO $$
+    DECLARE
+        name text;
+    BEGIN
+        SET LOCAL session_replication_role = replica;
+        FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'intake' AND tablename <> 'alembic_version' LOOP
+            EXECUTE format('DELETE FROM intake.%I', name);
+        END LOOP;
+    END
+    $$
+"""
+
+
+#: Settings -> app: the framework takes a tenth of a second to build the routes of a new one.
+_made: dict[str, FastAPI] = {}
+
+
+def app_of_environment() -> FastAPI:
+    """The intake app for the settings in the environment, as if it were new."""
+    settings = str(sorted(item for item in os.environ.items() if item[0].startswith("ADAL_")))
+    app = _made.get(settings) or _made.setdefault(settings, create_app())
+    app.state.clock = utc_now
+    return app
+
+
+@pytest.fixture
 async def apps(environment: dict[str, str], folder: Folder) -> AsyncIterator[dict[str, FastAPI]]:
-    app = create_app()
+    app = app_of_environment()
     async with app.router.lifespan_context(app):
         await dev.publish_directory(app, folder)
         yield {"intake": app}

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -11,14 +10,10 @@ from typing import Any
 import altcha
 import httpx2
 import pytest
-from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services import dev
 from services.crypto.canonical import b64u
-from services.first_run import Folder
-from services.intake.app import create_app
 from services.intake.door import ChallengeRefused, Door, Pressure
 from services.intake.jobs import forget_expired
 from tests.intake.builders import API, INBOX, Json, Sql, World, new_key, plain_body, problem
@@ -29,17 +24,12 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-async def apps(
-    environment: dict[str, str], folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[dict[str, FastAPI]]:
-    """Intake with its door shut: one iteration for each try, so that tests solve quickly."""
-    monkeypatch.setenv("ADAL_INTAKE_CHALLENGE_COST", "1")
+def environment(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The door is shut: one iteration for each try, so that tests solve quickly."""
     channels = {"contact-centre": b64u(sha256(TOKEN.encode()).digest())}
+    monkeypatch.setenv("ADAL_INTAKE_CHALLENGE_COST", "1")
     monkeypatch.setenv("ADAL_INTAKE_TRUSTED_CHANNELS", json.dumps(channels))
-    app = create_app()
-    async with app.router.lifespan_context(app):
-        await dev.publish_directory(app, folder)
-        yield {"intake": app}
+    return environment
 
 
 def solve(challenge: Json) -> str:

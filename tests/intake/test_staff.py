@@ -20,7 +20,8 @@ from services.crypto.packages import SealedReport
 from services.crypto.signatures import SigningKey
 from services.intake import rules
 from services.intake.models import reports
-from services.kit.clock import day_of
+from services.kit.clock import day_of, utc_now
+from services.kit.problems import install
 from services.kit.staff import Staff
 from tests.intake.builders import (
     FIELDS,
@@ -144,14 +145,24 @@ async def test_a_route_serves_the_roles_of_its_rule_and_nobody_else(
         assert answer.headers["Cache-Control"] == "no-store"
 
 
-async def test_a_route_without_a_rule_is_refused_to_everybody(world: World, apps: dict[str, FastAPI]) -> None:
+async def test_a_route_without_a_rule_is_refused_to_everybody(world: World) -> None:
     async def forgotten(who: Staff) -> str:
         return str(who.person)
 
-    apps["intake"].add_api_route("/forgotten", forgotten)
-    for role in ROLES:
-        assert problem(await world.http.get("/forgotten", headers=world.token(role))) == (403, "forbidden")
-    assert problem(await world.http.get("/forgotten", headers=world.token(*ROLES))) == (403, "forbidden")
+    app = FastAPI()
+    app.state.settings, app.state.clock, app.state.access = (
+        world.app.state.settings,
+        utc_now,
+        world.app.state.access,
+    )
+    install(app)
+    app.add_api_route("/forgotten", forgotten)
+    app.add_api_route("/known", forgotten, name="list_cases")
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://localhost") as http:
+        for roles in [(role,) for role in ROLES] + [ROLES]:
+            answer = await http.get("/forgotten", headers=world.token(*roles))
+            assert problem(answer) == (403, "forbidden")
+        assert (await http.get("/known", headers=world.token("desk"))).status_code == 200
 
 
 async def test_tokens_that_are_old_forged_or_foreign_are_refused(world: World) -> None:

@@ -1,6 +1,5 @@
 """Caps, the disk's floor, proof of work, and the jobs that clean up."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -236,15 +235,15 @@ async def test_cleaning_up_is_on_the_schedule(world: World):
 
 
 async def test_no_secret_and_no_address_of_an_upload_reaches_a_log(
-    world: World, capfd: pytest.CaptureFixture[str]
+    world: World, capsys: pytest.CaptureFixture[str]
 ):
     draft = await open_draft(world)
     upload = await draft.new(5)
     row = await upload.row()
-    os.unlink(world.app.state.context.settings.blobs_folder / row.blob[:2] / row.blob)
+    world.app.state.context.blobs.delete(row.blob)
     await upload.patch(0, b"12345")
     await world.http.post(UPLOADS, headers={**TUS, "Authorization": "Bearer x", "Upload-Length": "y"})
-    printed = "".join(capfd.readouterr())
+    printed = "".join(capsys.readouterr())
     assert "upload-lost" in printed
     for secret in (draft.answer["draft"], upload.id, row.blob, str(row.id)):
         assert secret not in printed
