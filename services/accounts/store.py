@@ -83,13 +83,13 @@ async def bootstrap_administrator(
         .where(people.c.active, people.c.roles.contains([Role.ADMINISTRATOR]))
     )
     rows = (await conn.execute(administrators)).all()
+    if not rows:
+        added = await add_person(conn, login, name, [Role.ADMINISTRATOR], now)
+        return added[1] if added else None
     if any(row.password_phc is not None for row in rows):
         return None
     waiting = next((row.id for row in rows if row.login == login), None)
-    if waiting is not None:
-        return await _renew_enrolment(conn, waiting, now)
-    added = await add_person(conn, login, name, [Role.ADMINISTRATOR], now)
-    return added[1] if added else None
+    return None if waiting is None else await _renew_enrolment(conn, waiting, now)
 
 
 async def _renew_enrolment(conn: AsyncConnection, person: uuid.UUID, now: datetime) -> str:

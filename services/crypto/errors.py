@@ -12,13 +12,13 @@ class FormatError(CryptoError):
     """The bytes are malformed, truncated or altered."""
 
 
-class WrongKey(CryptoError):  # noqa: N818 - reads better without "Error" where it is caught
+class WrongKey(CryptoError):
     """Well-formed, but none of the given identities opens it."""
 
 
-class BadSignature(CryptoError):  # noqa: N818
+class BadSignature(CryptoError):
     """A signature is missing or does not verify."""
 
 
-class Refused(CryptoError):  # noqa: N818
+class Refused(CryptoError):
     """Well-formed, but it breaks a rule or belongs somewhere else."""

@@ -60,7 +60,12 @@ class Manifest:
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of the canonical manifest, as the log's record carries it."""
-        return sha256(canonical.dumps(self.to_json())).digest()
+        return sha256(self.canonical).digest()
+
+    @cached_property
+    def canonical(self) -> bytes:
+        """The canonical JSON, as it is signed and stored."""
+        return canonical.dumps(self.to_json())
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object that is signed and sent."""

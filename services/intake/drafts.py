@@ -91,6 +91,7 @@ async def open_draft(
         }
         opened = opened.model_copy(update={"rid": rid_of(key.recipient), "report_recipient": recipient})
     await draft_store.add_draft(conn, values)
+    context.door.pressure.filed.append(now)  # a filing that has begun
     return opened
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.crypto import secretbox
 from services.crypto.canonical import b64u as b64
-from services.crypto.canonical import dumps, loads
+from services.crypto.canonical import loads
 from services.crypto.errors import CryptoError
 from services.crypto.manifests import Manifest
 from services.crypto.packages import (
@@ -134,7 +134,7 @@ async def accept(
         "desk": package.grants[0].desk,
         "mode": manifest.mode,
         "dir_seq": manifest.dir_seq,
-        "manifest": dumps(manifest.to_json()),
+        "manifest": manifest.canonical,
         "signature": package.signature,
         "leaf": record.leaf,
     }

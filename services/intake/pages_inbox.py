@@ -332,7 +332,7 @@ def show_new_code(request: Request, new: str, slip: Slip | None = None, typed: s
         request,
         "new_code.html",
         422 if slip else 201,
-        here="/inbox",
+        here=None,
         code=format_receipt(new),
         note=note,
         slip=slip,

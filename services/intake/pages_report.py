@@ -166,7 +166,7 @@ def show_receipt(request: Request, shown: Shown, slip: Slip | None = None, typed
         request,
         "receipt.html",
         422 if slip else 201,
-        here="/report/sent",
+        here=None,
         shown=shown,
         code=format_receipt(shown.receipt),
         note=note,

@@ -266,6 +266,9 @@ class CaseSummary(Model):
     state: str
     filed_on: date
     mode: Literal["sealed", "plain"]
+    lane: Literal["main", "quarantine"] = Field(
+        description="quarantine: from a page without script, filed when there were more than its budget"
+    )
     desk: str
     fields: Fields
     assignees: list[UUID]

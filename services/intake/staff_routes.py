@@ -63,6 +63,7 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
         "state": row.state,
         "filed_on": row.filed_on,
         "mode": row.mode,
+        "lane": row.lane,
         "desk": row.desk,
         "fields": Fields(**{name: getattr(row, name) for name in Fields.model_fields}),
         "assignees": row.assignees or [],
@@ -78,13 +79,14 @@ async def list_cases(
     region: Code = None,
     sector: Code = None,
     mode: Code = None,
+    lane: Code = None,
     assigned: Literal["me"] | None = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> CasePage:
     """Cases, newest first. Desk and lead see all, an investigator those assigned to them."""
     person = None if rules.sees_all(who.roles) and assigned is None else who.person
-    wanted = store.CaseFilter(state, category, region, sector, mode, person)
+    wanted = store.CaseFilter(state, category, region, sector, mode, person, lane)
     after = decode_cursor(cursor) if cursor else None
     rows = await store.list_cases(conn, wanted, after, limit + 1)
     more = encode_cursor(rows[limit - 1].filed_on, rows[limit - 1].id) if len(rows) > limit else None

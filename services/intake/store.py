@@ -414,11 +414,12 @@ class CaseFilter:
     sector: str | None = None
     mode: str | None = None
     person: uuid.UUID | None = None
+    lane: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         found = [
             reports.c[name] == value
-            for name in ("state", "category", "region", "sector", "mode")
+            for name in ("state", "category", "region", "sector", "mode", "lane")
             if (value := getattr(self, name)) is not None
         ]
         return [*found, assigned_to(self.person)] if self.person else found

@@ -113,6 +113,8 @@ def build_app(
         redoc_url=None,
         openapi_url=f"/api/{name}/v1/openapi.json",
         generate_unique_id_function=operation_id,
+        # Spans would carry paths and queries, its logs the texts of exceptions.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         responses={422: {"model": problems.ProblemDocument, "description": "Invalid input"}},
     )
     app.state.settings, app.state.clock = settings, utc_now

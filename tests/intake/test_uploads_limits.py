@@ -9,6 +9,7 @@ import pytest
 from services.intake import jobs
 from services.intake.door import ChallengeRefused
 from services.intake.settings import Settings
+from services.kit import logs
 from services.kit.blobs import LocalBlobs
 from services.kit.jobs import run_job
 from tests.intake.builders import API, LARGE, Sql, World, attachment, plain_body, problem
@@ -237,6 +238,7 @@ async def test_cleaning_up_is_on_the_schedule(world: World):
 async def test_no_secret_and_no_address_of_an_upload_reaches_a_log(
     world: World, capsys: pytest.CaptureFixture[str]
 ):
+    logs.configure()  # to what pytest reads in this test
     draft = await open_draft(world)
     upload = await draft.new(5)
     row = await upload.row()

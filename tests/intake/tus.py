@@ -17,7 +17,7 @@ from services.crypto.attachments import seal_attachment
 from services.crypto.packages import ReportKey, SealedFile, SealedReport, UploadedPart, seal_report
 from services.crypto.receipts import new_receipt
 from services.first_run import DESK
-from services.intake import drafts
+from services.intake import draft_store, drafts
 from services.intake.context import Context
 from services.intake.form import load_form
 from services.intake.receiving import Checksum, Patch
@@ -114,7 +114,7 @@ class Upload:
     async def row(self) -> Any:
         async with self.draft.world.app.state.engine.begin() as conn:
             row = await drafts.find(conn, self.draft.headers["Authorization"], self.draft.world.now())
-            return await drafts.draft_store.upload(conn, row.id, UUID(self.id))
+            return await draft_store.upload(conn, row.id, UUID(self.id))
 
     async def content(self) -> bytes:
         """What lies in the blob store."""
