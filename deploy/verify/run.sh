@@ -34,7 +34,7 @@ base="${BASE:-$home/base}"
 mkdir -p "$base/wheels"
 if [ ! -s "$base/trixie.tar" ]; then
     echo "Debian trixie ..."
-    mmdebstrap --quiet --mode=root --variant=essential --include=python3,python3-venv,passwd,nginx,curl \
+    mmdebstrap --quiet --mode=root --variant=apt --include=python3,python3-venv,passwd,nginx,curl \
         trixie "$base/trixie.part.tar"
     mv "$base/trixie.part.tar" "$base/trixie.tar"
 fi

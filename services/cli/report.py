@@ -2,6 +2,7 @@
 
 import json
 import mimetypes
+import stat
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from services.cli.form import Filled, Form
 from services.cli.here import here_of, read_json
 from services.cli.language import Command, _, new_group
 from services.cli.screen import ask_yes, bar, pairs, say, shown
-from services.client.filing import Filed, NewReport
+from services.client.filing import FileAttachment, Filed, NewReport, size_of
 from services.client.reporter import Reporter
 from services.crypto.packages import NewAttachment
 from services.crypto.receipts import format_receipt
@@ -48,7 +49,7 @@ def file_report(
     yes: Annotated[bool, typer.Option("--yes", help=N_("Do not ask before sending."))] = False,
 ) -> None:
     """Read, show what goes in clear, ask, seal, send, show the receipt."""
-    files = read_attachments(attach or [])
+    files = attached_files(attach or [])
     if save is not None and save.exists():
         raise Wrong(_("This file is there already: {name}", name=save.name))
     with here_of(ctx).reporter() as reporter:
@@ -64,8 +65,17 @@ def file_report(
     _thank(filed, save)
 
 
+def attached_files(paths: list[Path]) -> list[FileAttachment]:
+    """The files to attach, of any size, not yet read. Errors: Wrong, OSError."""
+    for path in paths:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Wrong(_("Only files can be attached, and this is none: {name}", name=shown(path.name)))
+        path.open("rb").close()  # what cannot be read is refused before anything is asked
+    return [FileAttachment(path, path.name, _type_of(path)) for path in paths]
+
+
 def read_attachments(paths: list[Path]) -> list[NewAttachment]:
-    """The files to attach, at most 16 MiB together. Errors: Wrong, OSError."""
+    """The files to attach to a message, at most 16 MiB together. Errors: Wrong, OSError."""
     if sum(path.stat().st_size for path in paths) > MOST:
         raise Wrong(_("The files are larger than 16 MiB together."))
     return [NewAttachment(path.name, _type_of(path), path.read_bytes()) for path in paths]
@@ -87,7 +97,7 @@ def _file(reporter: Reporter, report: NewReport, plain: bool, version: str) -> F
         return reporter.file_sealed(report, form=version, progress=progress)
 
 
-def _show(form: Form, filled: Filled, files: list[NewAttachment], plain: bool) -> None:
+def _show(form: Form, filled: Filled, files: list[FileAttachment], plain: bool) -> None:
     say()
     say(_("These answers stay readable for the service, for routing, deadlines and statistics:"), bold=True)
     pairs([form.text_of("fields", code, value) for code, value in filled.fields.items() if value is not None])
@@ -99,7 +109,7 @@ def _show(form: Form, filled: Filled, files: list[NewAttachment], plain: bool) -
     if filled.identity:
         say(_("Your name and contacts can be opened only by several custodians together."))
     for item in files:
-        say(f"  {shown(item.name)} ({len(item.data)})")
+        say(f"  {shown(item.name)} ({size_of(item)})")
     if files:
         say(_("Files go as they are, with all they tell about the device that made them."))
 

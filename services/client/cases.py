@@ -126,12 +126,12 @@ class OpenedCase:
         changed = {name: pair for name, pair in listed.items() if pair[0] != pair[1]}
         return self.narrative.field_differences | changed
 
-    def number_of(self, envelope: Envelope) -> int:
+    def part_of(self, envelope: Envelope) -> Part:
         """The part that holds an attachment. Error: Refused if the server does not list it."""
-        number = chain.numbers_by_hash(self.sealed.parts).get(envelope.file_sha256)
-        if number is None:
-            raise Refused("the attachment is not in the list")
-        return number
+        for part in self.sealed.parts:
+            if part.role == "attachment" and part.sha256 == envelope.file_sha256:
+                return part
+        raise Refused("the attachment is not in the list")
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,14 @@
 `to_json` is what may be saved: it proves the filing and opens nothing.
 """
 
-from collections.abc import Sequence
+import io
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from services.client.directory import log_of
 from services.crypto import rules
@@ -22,6 +26,49 @@ _SAVED = ("day", "manifest", "promise", "record", "reference", "salt")
 
 
 @dataclass(frozen=True)
+class FileAttachment:
+    """A file the reporter adds: where it lies (a path, or an open stream that can be rewound), name, media type.
+
+    It is never read whole when it is large.
+    """
+
+    source: Path | BinaryIO = field(repr=False)
+    name: str = field(repr=False)
+    type: str
+
+
+Attached = NewAttachment | FileAttachment
+
+
+@contextmanager
+def opened(item: Attached) -> Iterator[BinaryIO]:
+    """The bytes of an attachment, from their start; a caller's stream stays open. Errors: OSError."""
+    source = io.BytesIO(item.data) if isinstance(item, NewAttachment) else item.source
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            yield file
+        return
+    source.seek(0)
+    yield source
+
+
+def size_of(item: Attached) -> int:
+    """How many bytes an attachment has now. Errors: OSError."""
+    if isinstance(item, NewAttachment):
+        return len(item.data)
+    with opened(item) as file:
+        return file.seek(0, os.SEEK_END)
+
+
+def in_memory(item: Attached) -> NewAttachment:
+    """An attachment with its bytes. Errors: OSError."""
+    if isinstance(item, NewAttachment):
+        return item
+    with opened(item) as file:
+        return NewAttachment(item.name, item.type, file.read())
+
+
+@dataclass(frozen=True)
 class NewReport:
     """What a reporter wrote: clear `fields`, `answers`, `mode` anonymous, confidential or open, who they are."""
 
@@ -29,7 +76,7 @@ class NewReport:
     answers: dict[str, Any] = field(repr=False)
     mode: str = "anonymous"
     identity: dict[str, str] | None = field(default=None, repr=False)
-    attachments: Sequence[NewAttachment] = field(default=(), repr=False)
+    attachments: Sequence[Attached] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Call:
-    """One request: `path` below the base address, a JSON body, extra headers, what to do with it."""
+    """One request: `path` below the base address, extra headers, a body: JSON, or bytes that go as they are."""
 
     method: str
     path: str
@@ -113,7 +113,7 @@ class Http:
 
     def send(self, call: Call) -> Answer:
         """Send a request, again if that is safe and may help."""
-        content = None if call.body is None else json.dumps(call.body, ensure_ascii=False).encode()
+        content = _content(call.body)
         for attempt in range(ATTEMPTS):
             last = attempt == ATTEMPTS - 1
             try:
@@ -125,24 +125,37 @@ class Http:
             except Problem as exc:
                 if last or exc.status not in _BUSY or not call.repeatable:
                     raise
-            self._sleep(_wait(attempt))
+            self.wait(attempt)
         raise Unreachable()
 
+    def attempt(self, call: Call) -> Answer:
+        """Send a request once, whatever happens; for callers that know how to go on."""
+        try:
+            return self._once(call, _content(call.body))
+        except httpx2.TransportError:
+            raise Unreachable() from None
+
+    def wait(self, attempt: int, least: float = 0) -> None:
+        """Wait before the repeat after `attempt` (from 0) failures: longer each time, never in step with others."""
+        self._sleep(max(_wait(attempt), least))
+
     @contextmanager
-    def stream(self, path: str, headers: Mapping[str, str] | None = None) -> Iterator[Iterator[bytes]]:
-        """The body of a read, piece by piece, at most MAX_ANSWER bytes; not repeated."""
+    def stream(
+        self, path: str, headers: Mapping[str, str] | None = None, limit: int = MAX_ANSWER
+    ) -> Iterator[Iterator[bytes]]:
+        """The body of a read, piece by piece, at most `limit` bytes; not repeated."""
         try:
             with self._client.stream("GET", path, headers=headers) as response:
                 if response.status_code >= 400:
                     raise _problem(response, _bounded(response.iter_bytes()))
-                yield _limited(response.iter_bytes(_PIECE))
+                yield _limited(response.iter_bytes(_PIECE), limit)
         except httpx2.TransportError:
             raise Unreachable() from None
 
     def _once(self, call: Call, content: bytes | None) -> Answer:
         headers = dict(call.headers)
         if content is not None:
-            headers |= {"Content-Type": "application/json", "Content-Length": str(len(content))}
+            headers = {"Content-Type": "application/json", **headers, "Content-Length": str(len(content))}
         pieces = None if content is None else _pieces(content, call.progress)
         params = call.params or None
         try:
@@ -182,6 +195,12 @@ def _wait(attempt: int) -> float:
     return float(min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt) * (0.5 + random.random()))
 
 
+def _content(body: Any) -> bytes | None:
+    if body is None or isinstance(body, bytes):
+        return body
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
 def _pieces(content: bytes, progress: Progress | None) -> Iterator[bytes]:
     for start in range(0, len(content), _PIECE):
         yield content[start : start + _PIECE]
@@ -189,11 +208,11 @@ def _pieces(content: bytes, progress: Progress | None) -> Iterator[bytes]:
             progress(min(start + _PIECE, len(content)), len(content))
 
 
-def _limited(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _limited(chunks: Iterator[bytes], limit: int = MAX_ANSWER) -> Iterator[bytes]:
     total = 0
     for chunk in chunks:
         total += len(chunk)
-        if total > MAX_ANSWER:
+        if total > limit:
             raise BadAnswer()
         yield chunk
 

@@ -71,8 +71,9 @@ class StaffSession(Session):
 
     def download(self, case: OpenedCase, envelope: Envelope, folder: Path) -> Path:
         """Save an attachment under a harmless name, once its hashes passed; the path."""
-        path = f"{_STAFF}/cases/{case.line.id}/parts/{case.number_of(envelope)}"
-        with self._http.stream(path, self.bearer()) as chunks:
+        part = case.part_of(envelope)
+        path = f"{_STAFF}/cases/{case.line.id}/parts/{part.number}"
+        with self._http.stream(path, self.bearer(), part.size) as chunks:
             return save(open_attachment_stream(chunks, envelope, case.key), folder, file_name(envelope))
 
     def answer(

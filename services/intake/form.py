@@ -210,9 +210,14 @@ _CHECKS: dict[Kind, Callable[[FormField, object, date | None], str | None]] = {
 }
 
 
+@cache
+def _known(part: Part) -> dict[str, FormField]:
+    return load_form().of(part)
+
+
 def _check(part: Part, values: Mapping[str, object], on: date | None) -> list[FieldError]:
     """Findings of one part. Pointers are relative to it; an unknown key is never repeated."""
-    known = load_form().of(part)
+    known = _known(part)
     found = [FieldError("", _UNKNOWN_FIELD)] if any(key not in known for key in values) else []
     for code, field in known.items():
         value = values.get(code)

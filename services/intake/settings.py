@@ -50,7 +50,10 @@ class Settings(ServiceSettings):
         2, ge=1, le=64, description="receipt stretchings at the same time, 19 MiB each"
     )
     page_min_seconds: int = Field(
-        3, ge=0, le=60, description="a form without script is older than this before it counts; faster ones wait"
+        3,
+        ge=0,
+        le=60,
+        description="a form without script is older than this before it counts; faster ones wait",
     )
     page_max_hours: int = Field(6, ge=1, le=24, description="how long a form without script may stay open")
     page_reports_per_hour: int = Field(

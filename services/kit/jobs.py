@@ -86,6 +86,7 @@ async def run_job(state: State, job: Job, now: datetime) -> int:
             logs.info("job-done", job=job.name, count=done, seconds=round(time.monotonic() - begun, 3))
             return done
         finally:
+            await guard.rollback()  # a run that was cut off leaves a transaction in which nothing works
             await guard.execute(text("SELECT pg_advisory_unlock(:id)"), {"id": _lock_id(job.name)})
             await guard.commit()
 
@@ -133,9 +134,10 @@ async def schedule(state: State, jobs: Sequence[Job]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        # Once is not enough: an error while cleaning up takes the place of the cancellation.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=1)
 
 
 async def _loop(state: State, jobs: Sequence[Job]) -> None:

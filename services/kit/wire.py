@@ -1,12 +1,11 @@
 """Bytes in JSON: `Base64` for files, `B64u` for keys and hashes, both strict."""
 
-import binascii
 from base64 import b64encode
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
-from services.crypto.canonical import b64u, unb64u
+from services.crypto.canonical import b64u, unb64, unb64u
 
 
 def _base64(value: Any) -> bytes:
@@ -14,7 +13,7 @@ def _base64(value: Any) -> bytes:
         return value
     if not isinstance(value, str):
         raise ValueError("not text")  # noqa: TRY004 - pydantic turns ValueError into a field error
-    return binascii.a2b_base64(value, strict_mode=True)
+    return unb64(value)
 
 
 def _b64u(value: Any) -> bytes:

@@ -83,7 +83,7 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Local]:
             if reply.lie_about_length:
                 self.close_connection = True
 
-        do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815
+        do_GET = do_POST = do_PUT = do_PATCH = do_HEAD = do_DELETE = handle_any  # noqa: N815
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""

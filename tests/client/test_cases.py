@@ -145,7 +145,7 @@ def test_an_honest_case_opens_whole(server: Server, keys: ReceiptKeys):
     assert case.place == server.place(by_reporter=False)
     assert case.reporter == keys.identity.recipient
     assert [one.name for one in case.attachments] == ["фото.jpg", "empty.txt"]
-    assert server.files[case.number_of(case.attachments[0])] == server.report.parts[2].data
+    assert server.files[case.part_of(case.attachments[0]).number] == server.report.parts[2].data
 
 
 def test_nothing_of_an_opened_case_shows_in_its_representation(server: Server, keys: ReceiptKeys):
@@ -314,7 +314,7 @@ def test_a_missing_attachment_is_refused_when_asked_for(server: Server):
     del server.lines[2]
     case = server.open()
     with pytest.raises(Refused):
-        case.number_of(case.attachments[0])
+        case.part_of(case.attachments[0])
 
 
 @pytest.mark.parametrize(

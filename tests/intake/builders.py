@@ -19,7 +19,7 @@ from services.crypto.canonical import b64, b64u, unb64, unb64u
 from services.crypto.certificates import Certificate, make_certificate
 from services.crypto.dialogue import message_body
 from services.crypto.directories import Directory, parse_directory
-from services.crypto.grants import open_grant
+from services.crypto.grants import open_grant, seal_grant
 from services.crypto.manifests import Manifest
 from services.crypto.packages import NewAttachment, SealedReport, reporter_json, seal_report
 from services.crypto.payloads import ZERO32, Header, seal_payload
@@ -290,6 +290,48 @@ class World:
     async def answer(self, case_id: str, message: DeskMessage, **headers: str) -> httpx2.Response:
         sent = headers or self.token("desk")
         return await self.http.post(f"{STAFF}/cases/{case_id}/messages", json=message.body(), headers=sent)
+
+
+class Reporter:
+    """A plain report with what its reporter holds, and what staff know of it."""
+
+    def __init__(self, filed: Json, case_id: str) -> None:
+        self.receipt: str = filed["receipt"]
+        self.manifest = Manifest.from_json(filed["manifest"])
+        self.keys: ReceiptKeys = derive(self.receipt)
+        self.case_id = case_id
+        self.to = [self.manifest.report_recipient, self.keys.identity.recipient]
+
+
+class Filed:
+    """A case and the reporter's side of it."""
+
+    def __init__(self, report: SealedReport, case_id: str, reference: str) -> None:
+        self.report, self.id, self.reference = report, case_id, reference
+        self.path = f"{STAFF}/cases/{case_id}"
+        self.to = [report.manifest.report_recipient, report.keys.identity.recipient]
+
+
+async def filed(world: World, **changes: Any) -> Filed:
+    report, answer = await world.file_sealed(**changes)
+    return Filed(report, await world.case_id(answer["reference"]), answer["reference"])
+
+
+def a_grant() -> bytes:
+    """An age file of the right shape; intake cannot see what is in it."""
+    return seal_grant(HybridIdentity.generate(), "investigator", HybridIdentity.generate().recipient)
+
+
+async def assign(
+    world: World, case: Filed, member: Member, grant: bytes | None = None, **changes: Any
+) -> httpx2.Response:
+    key = await world.report_key(await world.case(case.id))
+    data = grant if grant is not None else seal_grant(key, "investigator", member.identity.recipient)
+    return await world.http.put(
+        f"{case.path}/assignees/{member.id}",
+        json={"role": "investigator", "grant": b64(data), **changes},
+        headers=world.token("desk"),
+    )
 
 
 def altered(report: SealedReport, **changes: Any) -> SealedReport:

@@ -13,7 +13,7 @@ from services import dev
 from services.first_run import Folder
 from services.intake.app import create_app
 from services.kit.clock import utc_now
-from tests.intake.builders import Sql, World
+from tests.intake.builders import Reporter, Sql, World
 
 
 @pytest.fixture
@@ -69,6 +69,12 @@ async def http(apps: dict[str, FastAPI]) -> AsyncIterator[httpx2.AsyncClient]:
 @pytest.fixture
 def world(apps: dict[str, FastAPI], http: httpx2.AsyncClient, folder: Folder) -> World:
     return World(apps["intake"], http, folder)
+
+
+@pytest.fixture
+async def reporter(world: World) -> Reporter:
+    filed = await world.file_plain()
+    return Reporter(filed, await world.case_id(filed["reference"]))
 
 
 @pytest.fixture

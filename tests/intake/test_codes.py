@@ -256,8 +256,6 @@ async def test_answers_after_the_replacement_are_for_the_new_code(world: World, 
     recipient, verify_key = reporter_from_json(found.body["reporter"])
     assert (recipient, verify_key) == (new_keys.identity.recipient, new_keys.signing.verify_key)
 
-
-
     manifest = Manifest.from_json(filed["manifest"])
     sent = desk_message(manifest, [manifest.report_recipient, recipient], world.desk()[1])
     await world.answer(case_id, sent)

@@ -33,7 +33,9 @@ async def served(world: World) -> int:
     return sequence
 
 
-async def test_the_next_directory_is_in_force_at_once_in_development_and_logged(world: World, sql: Sql) -> None:
+async def test_the_next_directory_is_in_force_at_once_in_development_and_logged(
+    world: World, sql: Sql
+) -> None:
     document = world.next_directory(valid_from=instant(world.now()))
     answer = await publish(world, document)
     sequence = world.directory.sequence + 1
@@ -41,7 +43,13 @@ async def test_the_next_directory_is_in_force_at_once_in_development_and_logged(
     assert await served(world) == sequence
     records = [json.loads(bytes(record)) for (record,) in sql("SELECT record FROM intake.log_records")]
     day = day_of(world.now()).isoformat()
-    assert {"v": 1, "type": "directory", "day": day, "sequence": sequence, "digest": b64u(document.digest)} in records
+    assert {
+        "v": 1,
+        "type": "directory",
+        "day": day,
+        "sequence": sequence,
+        "digest": b64u(document.digest),
+    } in records
 
 
 async def test_a_report_is_kept_with_the_directory_it_was_filed_under(world: World) -> None:
@@ -116,7 +124,13 @@ async def test_a_directory_that_breaks_a_rule_is_refused_although_roots_signed_i
 
 @pytest.mark.parametrize(
     "document",
-    [{}, {"body": {}}, {"body": [], "signatures": []}, {"body": {"valid_from": 5}, "signatures": []}, {"x": 1.5}],
+    [
+        {},
+        {"body": {}},
+        {"body": [], "signatures": []},
+        {"body": {"valid_from": 5}, "signatures": []},
+        {"x": 1.5},
+    ],
     ids=str,
 )
 async def test_what_is_no_directory_at_all_is_refused(world: World, document: Json) -> None:
@@ -142,7 +156,9 @@ async def test_many_directories_published_ahead_do_not_hide_the_one_in_force(wor
         assert await served(world) == i + 1
 
 
-async def test_a_directory_that_another_process_published_is_seen_within_seconds(world: World, sql: Sql) -> None:
+async def test_a_directory_that_another_process_published_is_seen_within_seconds(
+    world: World, sql: Sql
+) -> None:
     document = world.next_directory()
     assert await served(world) == 1
     sql(
@@ -233,4 +249,6 @@ async def test_later_directories_of_production_wait_72_hours(production: World) 
     assert await served(production) == 1
     production.at(timedelta(hours=72, minutes=2))
     assert await served(production) == 2
-    assert unb64u((await production.http.get(f"{API}/key-directory")).json()["body"]["previous"]) == first.digest
+    assert (
+        unb64u((await production.http.get(f"{API}/key-directory")).json()["body"]["previous"]) == first.digest
+    )

@@ -36,7 +36,9 @@ def solve(challenge: Json) -> str:
     """The header value of a solved challenge."""
     found = altcha.solve_challenge(altcha.Challenge.from_dict(challenge))
     assert found is not None
-    return base64.b64encode(json.dumps({"challenge": challenge, "solution": found.to_dict()}).encode()).decode()
+    return base64.b64encode(
+        json.dumps({"challenge": challenge, "solution": found.to_dict()}).encode()
+    ).decode()
 
 
 async def challenge(world: World) -> Json:
@@ -234,7 +236,9 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["challenge", "solution", "parameters", "signature", "algorithm", "expiresAt", "cost"]),
+            st.sampled_from(
+                ["challenge", "solution", "parameters", "signature", "algorithm", "expiresAt", "cost"]
+            ),
             inner,
             max_size=7,
         )
@@ -264,7 +268,10 @@ def test_known_shapes_of_junk_are_refused() -> None:
         {"challenge": [], "solution": {}},
         {"challenge": "x", "solution": "y"},
         {"challenge": {"parameters": []}, "solution": {"counter": 0, "derivedKey": ""}},
-        {"challenge": {"parameters": parameters, "signature": []}, "solution": {"counter": 0, "derivedKey": ""}},
+        {
+            "challenge": {"parameters": parameters, "signature": []},
+            "solution": {"counter": 0, "derivedKey": ""},
+        },
         {"challenge": {"parameters": {**parameters, "expiresAt": 1e400}, "signature": "x"}, "solution": 5},
         {"challenge": {"parameters": parameters, "signature": "x"}, "solution": []},
     ]

@@ -71,7 +71,10 @@ async def test_a_plain_report_is_stored_whole_and_the_desk_opens_it(world: World
     assert opened.fields == FIELDS
     assert opened.field_differences == {}
     assert [e.name for e in opened.envelopes] == ["a.jpg", "b.jpg"]
-    assert [open_attachment(f, e, key) for f, e in zip(files[2:], opened.envelopes, strict=True)] == [small, large]
+    assert [open_attachment(f, e, key) for f, e in zip(files[2:], opened.envelopes, strict=True)] == [
+        small,
+        large,
+    ]
     keys = derive(filed["receipt"])
     assert (opened.reporter_verify_key, opened.reporter_recipient) == (
         keys.signing.verify_key,
@@ -118,10 +121,14 @@ async def test_the_identity_opens_with_two_seats_and_not_with_the_desk_key(world
 async def test_an_anonymous_identity_part_looks_like_every_other(world: World, sql: Sql) -> None:
     await world.file_plain()
     await world.file_plain(mode="open", identity={"name": "N" * 200, "postal_address": "A" * 400})
-    assert sql("SELECT DISTINCT size, length(sealed) FROM intake.parts WHERE role = 'identity'") == [(5755, 5755)]
+    assert sql("SELECT DISTINCT size, length(sealed) FROM intake.parts WHERE role = 'identity'") == [
+        (5755, 5755)
+    ]
 
 
-async def test_the_answer_has_a_receipt_a_promise_of_the_logs_key_and_what_recomputes_it(world: World) -> None:
+async def test_the_answer_has_a_receipt_a_promise_of_the_logs_key_and_what_recomputes_it(
+    world: World,
+) -> None:
     filed = await world.file_plain()
     manifest, day = Manifest.from_json(filed["manifest"]), day_of(world.now())
 
@@ -137,7 +144,9 @@ async def test_the_answer_has_a_receipt_a_promise_of_the_logs_key_and_what_recom
     )
 
 
-async def test_large_files_go_to_the_blob_store_and_small_ones_to_the_database(world: World, sql: Sql) -> None:
+async def test_large_files_go_to_the_blob_store_and_small_ones_to_the_database(
+    world: World, sql: Sql
+) -> None:
     await world.file_plain(attachments=[attachment(b"s"), attachment(bytes(LARGE))])
     rows = sql("SELECT role, size, sealed IS NULL, blob FROM intake.parts ORDER BY number")
     assert [(role, stored_outside) for role, _, stored_outside, _ in rows] == [
@@ -163,7 +172,12 @@ async def test_the_day_of_a_report_is_that_of_kazakhstan(world: World, sql: Sql)
     filed = await world.file_plain()
     next_day = (evening + timedelta(days=1)).date()
     assert filed["day"] == filed["promise"]["body"]["day"] == next_day.isoformat()
-    for table, column in (("reports", "filed_on"), ("parts", "day"), ("states", "day"), ("log_records", "day")):
+    for table, column in (
+        ("reports", "filed_on"),
+        ("parts", "day"),
+        ("states", "day"),
+        ("log_records", "day"),
+    ):
         days = {day for (day,) in sql(f"SELECT {column} FROM intake.{table} ORDER BY 1 DESC LIMIT 1")}
         assert days == {next_day}, table
 
@@ -252,7 +266,9 @@ REFUSED: list[tuple[Json, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "pointer"), REFUSED, ids=[f"{i}:{p}" for i, (_, p) in enumerate(REFUSED)])
+@pytest.mark.parametrize(
+    ("changes", "pointer"), REFUSED, ids=[f"{i}:{p}" for i, (_, p) in enumerate(REFUSED)]
+)
 async def test_what_is_wrong_with_a_plain_report_is_said_and_nothing_is_stored(
     world: World, sql: Sql, changes: Json, pointer: str
 ) -> None:

@@ -57,12 +57,16 @@ async def test_a_key_cannot_be_used_for_another_operation(world: World) -> None:
     assert (await world.post(PACKAGES, report.to_json(), key)).status_code == 201
     headers = await world.open_inbox(report.keys.lookup)
     view = await world.inbox(headers)
-    part = reporter_file(report.manifest, report.keys, "message", {"text": "x", "attachments": []}, view["next"])
+    part = reporter_file(
+        report.manifest, report.keys, "message", {"text": "x", "attachments": []}, view["next"]
+    )
     answer = await world.post(f"{INBOX}/messages", {"part": b64(part)}, key, **headers)
     assert problem(answer) == (422, "invalid")
 
 
-@pytest.mark.parametrize("key", [None, "short", "x" * 21, "x" * 65, "with space in it, long enough", "ключ" * 8])
+@pytest.mark.parametrize(
+    "key", [None, "short", "x" * 21, "x" * 65, "with space in it, long enough", "ключ" * 8]
+)
 @pytest.mark.parametrize("path", [REPORTS, PACKAGES, f"{INBOX}/plain/messages"])
 async def test_a_missing_or_weak_key_is_a_400(world: World, path: str, key: str | None) -> None:
     headers = {} if key is None else {"Idempotency-Key": key.encode()}

@@ -174,7 +174,9 @@ async def test_a_message_with_large_attachments_is_stored_whole(world: World, sq
     body = {"part": b64(message(report, place)), "attachments": [b64(file) for file in files]}
     answer = await world.post(f"{INBOX}/messages", body, **headers)
     assert answer.status_code == 201
-    rows = sql("SELECT number, role, n, chain, sealed, blob FROM intake.parts WHERE number >= 2 ORDER BY number")
+    rows = sql(
+        "SELECT number, role, n, chain, sealed, blob FROM intake.parts WHERE number >= 2 ORDER BY number"
+    )
     blobs = world.app.state.context.blobs
     assert [row[:4] for row in rows] == [
         (2, "message", 2, "reporter"),
@@ -256,7 +258,7 @@ async def test_an_identity_added_later_opens_with_two_seats_only(world: World, s
     answer = await world.post(f"{INBOX}/identity", {"n": 2, "part": b64(part)}, **headers)
     assert answer.status_code == 201
     ((stored, author),) = sql("SELECT sealed, author FROM intake.parts WHERE number = 2")
-    sealed = dict(sql("SELECT seat, sealed FROM intake.shares"))
+    sealed: dict[int, bytes] = dict(sql("SELECT seat, sealed FROM intake.shares"))
     shares = {s: open_share(sealed[s], world.seat(s), s, report.manifest) for s in (2, 3)}
     key = combine(shares, report.manifest)
     found = open_identity(
@@ -292,7 +294,9 @@ async def test_the_reporter_fetches_the_desks_parts_and_opens_them(world: World)
     ]
     part, file = [(await world.http.get(f"{INBOX}/parts/{n}", headers=headers)).content for n in (2, 3)]
     found = open_payload(part, report.keys.identity)
-    found.check(rid=report.rid, type="message", by="desk", n=0, prev=bytes(32), verify_key=world.desk()[1].verify_key)
+    found.check(
+        rid=report.rid, type="message", by="desk", n=0, prev=bytes(32), verify_key=world.desk()[1].verify_key
+    )
     (envelope,) = envelopes(found.body["attachments"])
     assert open_attachment(file, envelope, report.keys.identity) == b"fill this in" * 9000
     assert (await world.inbox(headers))["next"] == view["next"], "the desk's chain is another one"

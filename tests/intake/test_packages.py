@@ -48,8 +48,12 @@ async def test_a_package_is_stored_byte_for_byte(world: World, sql: Sql) -> None
         ("attachment", "reporter", "reporter", None),
     ]
     assert [row[6] for row in rows] == [line.sha256 for line in report.manifest.parts]
-    assert sql("SELECT seat, sealed FROM intake.shares ORDER BY seat") == [(s.seat, s.data) for s in report.shares]
-    assert sql("SELECT holder, role, sealed FROM intake.grants") == [("central", "desk", report.grants[0].data)]
+    assert sql("SELECT seat, sealed FROM intake.shares ORDER BY seat") == [
+        (s.seat, s.data) for s in report.shares
+    ]
+    assert sql("SELECT holder, role, sealed FROM intake.grants") == [
+        ("central", "desk", report.grants[0].data)
+    ]
 
 
 async def test_the_desk_opens_a_package_and_finds_the_reporters_signature(world: World) -> None:
@@ -193,7 +197,9 @@ async def test_a_package_that_breaks_a_rule_is_refused_and_nothing_is_stored(
     assert problem(answer) == (422, "invalid"), answer.text
     for table in ("reports", "parts", "idempotency_keys"):
         assert sql(f"SELECT count(*) FROM intake.{table}") == [(0,)]
-    assert (await world.post(PACKAGES, report.to_json())).status_code == 201, "what was broken is the only fault"
+    assert (await world.post(PACKAGES, report.to_json())).status_code == 201, (
+        "what was broken is the only fault"
+    )
 
 
 async def test_the_mixed_file_is_well_formed_and_has_both_stanzas(world: World) -> None:
@@ -272,7 +278,9 @@ async def test_two_reports_cannot_have_one_receipt(world: World, sql: Sql) -> No
     await world.file_sealed(keys=keys)
     second = await world.post(PACKAGES, world.seal(keys=keys).to_json())
     assert problem(second) == (409, "conflict")
-    assert sql("SELECT count(*) FROM intake.log_records WHERE convert_from(record, 'UTF8') LIKE '%manifest%'") == [(1,)]
+    assert sql(
+        "SELECT count(*) FROM intake.log_records WHERE convert_from(record, 'UTF8') LIKE '%manifest%'"
+    ) == [(1,)]
 
 
 async def test_a_conflict_leaves_no_file_behind(world: World) -> None:

@@ -93,7 +93,15 @@ def test_a_directory_is_in_force_from_its_first_instant_to_before_its_last() -> 
 
 @pytest.mark.parametrize(
     ("sequence", "hours", "accepted"),
-    [(7, 0, True), (7, 1000, True), (6, 0, True), (6, 23, True), (6, 24, False), (5, 0, False), (8, 0, False)],
+    [
+        (7, 0, True),
+        (7, 1000, True),
+        (6, 0, True),
+        (6, 23, True),
+        (6, 24, False),
+        (5, 0, False),
+        (8, 0, False),
+    ],
 )
 def test_the_directory_before_passes_for_a_while(sequence: int, hours: int, accepted: bool) -> None:
     now, overlap = NOW + timedelta(hours=hours), timedelta(hours=24)

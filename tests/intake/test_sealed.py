@@ -53,7 +53,9 @@ def dump(sql: Sql) -> dict[str, bytes]:
                 table,
             )
         ]
-        values = [bytes(row[0] or b"") for name in columns for row in sql(f"SELECT {name} FROM intake.{table}")]
+        values = [
+            bytes(row[0] or b"") for name in columns for row in sql(f"SELECT {name} FROM intake.{table}")
+        ]
         found[table] = "\n".join(row for (row,) in rows).encode() + b"\n".join(values)
     return found
 
@@ -106,10 +108,10 @@ async def file_everything(world: World) -> list[str]:
     body = plain_body(mode="confidential", answers=ANSWERS, identity=IDENTITY, attachments=files)
     filed = (await world.post("/api/intake/v1/reports", body, new_key())).json()
     receipt = filed["receipt"]
-    await world.post(
-        f"{INBOX}/plain/messages", {"receipt": receipt, "text": marked("text"), "attachments": files}
-    )
-    await world.post(f"{INBOX}/plain/identity", {"receipt": receipt, "identity": IDENTITY})
+    words = {"receipt": receipt, "text": marked("text"), "attachments": files}
+    for path, said in (("messages", words), ("identity", {"receipt": receipt, "identity": IDENTITY})):
+        answer = await world.post(f"{INBOX}/plain/{path}", said)
+        assert answer.status_code == 201, answer.text
     report, sealed = await world.file_sealed(
         answers=ANSWERS, identity=IDENTITY, attachments=[(marked("sealed-name"), marked("sealed").encode())]
     )
@@ -142,7 +144,9 @@ async def test_nothing_that_was_typed_is_in_the_database_or_the_blobs(
         for secret in (receipt, str(keys.identity)):
             assert where_is(secret, places) == set()
         for raw in (keys.lookup, keys.signing.seed, keys.signing.verify_key):
-            assert {name for name, data in places.items() if raw in data or raw.hex().encode() in data} == set()
+            assert {
+                name for name, data in places.items() if raw in data or raw.hex().encode() in data
+            } == set()
 
 
 async def test_what_lies_in_clear_is_the_list_and_nothing_more(world: World, sql: Sql) -> None:
@@ -176,9 +180,7 @@ async def test_no_network_address_is_kept(world: World, sql: Sql) -> None:
         "User-Agent": f"Browser-{MARKER}",
         "Accept-Language": "kk",
     }
-    assert (
-        await world.http.post("/api/intake/v1/reports", json=body, headers=headers)
-    ).status_code == 201
+    assert (await world.http.post("/api/intake/v1/reports", json=body, headers=headers)).status_code == 201
     assert (await world.http.get(f"{STAFF}/cases", headers=world.token("desk"))).status_code == 200
     places = dump(sql)
     assert where_is("203.0.113.77", places) == where_is(MARKER, places) == where_is(key, places) == set()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.intake.receiving import Patch
 from services.kit.appending import AppendingFile
 from tests.intake.builders import API, Sql, World, problem
 from tests.intake.tus import (
@@ -300,6 +301,27 @@ async def test_two_clients_at_once_never_mix_their_bytes(world: World, mode: str
     assert [a.status_code for a in answers].count(204) == 1
     if mode == "sealed":
         assert await upload.content() == data
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_bytes_of_another_request_that_ended_just_before_the_lock_was_taken_are_kept(
+    world: World, mode: str, monkeypatch: pytest.MonkeyPatch
+):
+    upload, look, looks = await (await open_draft(world, mode)).new(10), Patch._row, 0
+
+    async def late(patch: Patch) -> Any:
+        nonlocal looks
+        looks += 1
+        row, first = await look(patch), looks == 1
+        if first:  # between the first look at the row and the lock
+            assert (await upload.patch(0, b"01234")).status_code == 204
+        return row
+
+    monkeypatch.setattr(Patch, "_row", late)
+    answer = await upload.patch(0, b"abcdefghij")
+    assert (problem(answer), answer.headers["upload-offset"]) == ((409, "offset"), "5")
+    assert len(await upload.content()) == (await upload.row()).stored
+    assert (await upload.patch(5, b"56789")).status_code == 204
 
 
 async def test_a_stalled_request_is_ended_and_keeps_what_came(world: World):

@@ -119,7 +119,7 @@ async def test_a_server_that_is_killed_at_random_goes_on_where_the_disk_stands(
     for _ in range(4):
         at = upload.offset()
         connection = upload.begin(at, len(data) - at)
-        sending = threading.Thread(target=_send, args=(connection, data[at : at + 12 * STEP]))
+        sending = threading.Thread(target=_send, args=(connection, data[at : at + 9 * STEP]))
         sending.start()
         time.sleep(random.uniform(0.0, 0.25))
         server.kill()

@@ -36,7 +36,13 @@ def test_a_line_has_its_event_its_values_and_the_minute(lines: Callable[[], list
 
 def test_unknown_keys_and_odd_values_are_dropped(lines: Callable[[], list[dict[str, Any]]]) -> None:
     structlog.get_logger().info(
-        "sample", path=SECRET, body=SECRET, address="203.0.113.7", route=[SECRET], job={"a": SECRET}, where=None
+        "sample",
+        path=SECRET,
+        body=SECRET,
+        address="203.0.113.7",
+        route=[SECRET],
+        job={"a": SECRET},
+        where=None,
     )
     (line,) = lines()
     assert set(line) == {"event", "level", "timestamp"}
@@ -47,7 +53,9 @@ def test_long_values_are_cut(lines: Callable[[], list[dict[str, Any]]]) -> None:
     assert len(lines()[0]["job"]) == 80
 
 
-def test_a_failure_shows_class_and_place_and_never_the_text(lines: Callable[[], list[dict[str, Any]]]) -> None:
+def test_a_failure_shows_class_and_place_and_never_the_text(
+    lines: Callable[[], list[dict[str, Any]]],
+) -> None:
     class Database(Exception):
         sqlstate = "23505"
 
@@ -55,10 +63,7 @@ def test_a_failure_shows_class_and_place_and_never_the_text(lines: Callable[[], 
         orig = Database(SECRET)
 
     for error in (ValueError(SECRET), Wrapped(SECRET)):
-        try:
-            raise error
-        except Exception as exc:
-            logs.failure("request-failed", exc, route="file", job=None)
+        logs.failure("request-failed", error, route="file", job=None)
     first, second = lines()
     assert (first["error"], first["sqlstate"], first["route"]) == ("ValueError", "", "file")
     assert (second["error"], second["sqlstate"]) == ("Database", "23505")
@@ -83,10 +88,7 @@ def test_libraries_may_say_that_something_happened_and_no_more(
     logger = logging.getLogger("some.library")
     logger.info("an info about %s", SECRET)
     logger.warning("about %s", SECRET, extra={"body": SECRET})
-    try:
-        raise KeyError(SECRET)
-    except KeyError:
-        logger.exception("failed with %s", SECRET)
+    logger.error("failed with %s", SECRET, exc_info=KeyError(SECRET))
     first, second = lines()
     assert (first["event"], first["where"], first["error"]) == ("library-message", "some.library", "")
     assert second["error"] == "KeyError"
@@ -104,7 +106,11 @@ def test_access_lines_of_the_server_are_off(lines: Callable[[], list[dict[str, A
 @given(
     st.dictionaries(
         st.text(max_size=12) | st.sampled_from(sorted(logs.ALLOWED)),
-        st.none() | st.integers() | st.text(max_size=200) | st.lists(st.text(max_size=5)) | st.binary(max_size=5),
+        st.none()
+        | st.integers()
+        | st.text(max_size=200)
+        | st.lists(st.text(max_size=5))
+        | st.binary(max_size=5),
         max_size=8,
     )
 )

@@ -34,7 +34,10 @@ DAY, ROW = "2026-11-24", "6b0d4f0e-6b8e-4b57-9a3f-0d6a5c1b2e3f"
     [
         *("", "x", "====", "ж", "a" * 200, "W10", "e30", "bnVsbA"),
         *(mark_of(value) for value in (None, 5, [], [DAY], [DAY, ROW, 1], [ROW, DAY], [DAY, 5], [5, ROW])),
-        *(mark_of(value) for value in ({"a": 1, "b": 2}, [DAY, "x"], ["2026-02-30", ROW], [None, None], "ab")),
+        *(
+            mark_of(value)
+            for value in ({"a": 1, "b": 2}, [DAY, "x"], ["2026-02-30", ROW], [None, None], "ab")
+        ),
         encode_cursor(date(2026, 11, 24), UUID(ROW)) + "!",
     ],
 )

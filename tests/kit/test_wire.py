@@ -26,7 +26,9 @@ def test_bytes_come_back_from_json(data: bytes) -> None:
     }
 
 
-@pytest.mark.parametrize("text", ["YQ", "YQ=", "YQ===", "YR==", "Y Q==", "YQ==\n", "_-8=", "жа==", "Y", "=", "YQ==YQ=="])
+@pytest.mark.parametrize(
+    "text", ["YQ", "YQ=", "YQ===", "YR==", "Y Q==", "YQ==\n", "_-8=", "жа==", "Y", "=", "YQ==YQ=="]
+)
 def test_base64_is_strict(text: str) -> None:
     with pytest.raises(ValidationError):
         Sample.model_validate({"file": text})

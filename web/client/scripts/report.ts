@@ -11,11 +11,17 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import {
-  CryptoError, Intake, Problem, Refused, checkDirectory, checkFiled, checkIncluded, derive, openAttachment,
-  openReplies, parseReceipt, proven, safeName, sealIdentity, sealMessage, sealNewKeys, sealReport, newReceipt,
-  type Directory, type Fields, type Inbox, type InboxView, type JsonObject, type NewAttachment, type ReceiptKeys,
-  type Reply,
+  CryptoError, Intake, Problem, Refused, checkDirectory, checkFiled, checkIncluded, derive, idempotencyKey,
+  openAttachment, openReplies, parseReceipt, proven, safeName, sealIdentity, sealMessage, sealNewKeys, sealReport,
+  sealReportWithUploads, newReceipt,
+  type Directory, type Fields, type Filed, type Inbox, type InboxView, type JsonObject, type LargeAttachment,
+  type Manifest, type NewAttachment, type NewReport, type ReceiptKeys, type Reply,
 } from "../src/index.js";
+import { UploadBroken, uploader } from "../src/uploads.js";
+import { fileSource, fileSpool } from "./files.js";
+
+/** Attachments above this many bytes together are uploaded before the report is filed. */
+const MOST_INLINE = 8 << 20;
 
 type Attached = string | { path: string; name?: string; type?: string };
 
@@ -40,18 +46,36 @@ interface InboxInput {
 }
 
 async function fileReport(intake: Intake, directory: Directory, input: FileInput): Promise<unknown> {
-  const sealed = await sealReport({
+  const report = {
     answers: { ...input.answers, mode: input.mode ?? "anonymous" },
     fields: input.fields,
     identity: input.identity ?? null,
-    attachments: (input.attachments ?? []).map(attachment),
+    attachments: (input.attachments ?? []).map(large),
     directory,
     desks: [input.desk ?? directory.desks[0]!.id],
     form: input.form ?? (await intake.form()).version,
-  });
-  const { reference, rid, day, promise, record, salt } = await intake.file(sealed.package);
-  const { leaf } = checkFiled({ promise, record, salt }, sealed.package.manifest, directory);
-  return { receipt: sealed.receipt, reference, rid, day, promise, record, salt, leaf };
+  };
+  const total = report.attachments.reduce((sum, { source }) => sum + source.size, 0);
+  const { receipt, manifest, filed } = await (total > MOST_INLINE
+    ? fileWithUploads(intake, report)
+    : fileAtOnce(intake, { ...report, attachments: (input.attachments ?? []).map(attachment) }));
+  const { reference, rid, day, promise, record, salt } = filed;
+  const { leaf } = checkFiled({ promise, record, salt }, manifest, directory);
+  return { receipt, reference, rid, day, promise, record, salt, leaf };
+}
+
+type FiledReport = { receipt: string; manifest: Manifest; filed: Filed };
+
+async function fileAtOnce(intake: Intake, report: NewReport): Promise<FiledReport> {
+  const sealed = await sealReport(report);
+  return { receipt: sealed.receipt, manifest: sealed.package.manifest, filed: await intake.file(sealed.package) };
+}
+
+async function fileWithUploads(intake: Intake, report: NewReport<LargeAttachment>): Promise<FiledReport> {
+  const draft = await intake.openDraft();
+  const sealed = await sealReportWithUploads(report, uploader(intake, draft, { spool: () => fileSpool() }));
+  const filed = await intake.file(sealed.package, idempotencyKey(), draft);
+  return { receipt: sealed.receipt, manifest: sealed.package.manifest, filed };
 }
 
 async function visitInbox(intake: Intake, directory: Directory, input: InboxInput): Promise<unknown> {
@@ -121,10 +145,14 @@ async function shown(
   return { n, by, signer, day, text, attachments };
 }
 
-function attachment(given: Attached): NewAttachment {
+function large(given: Attached): LargeAttachment {
   const { path, name, type } = typeof given === "string" ? { path: given, name: undefined, type: undefined } : given;
-  const data = new Uint8Array(readFileSync(path));
-  return { name: name ?? basename(path), type: type ?? "application/octet-stream", data };
+  return { name: name ?? basename(path), type: type ?? "application/octet-stream", source: fileSource(path) };
+}
+
+function attachment(given: Attached): NewAttachment {
+  const { name, type } = large(given);
+  return { name, type, data: new Uint8Array(readFileSync(typeof given === "string" ? given : given.path)) };
 }
 
 function save(folder: string, name: string, data: Uint8Array): string {
@@ -149,7 +177,7 @@ try {
   process.stdout.write(`${JSON.stringify(await main())}\n`);
 } catch (error) {
   // Texts of our own errors are fixed; those of others could quote what was typed.
-  const known = error instanceof CryptoError || error instanceof Problem;
+  const known = error instanceof CryptoError || error instanceof Problem || error instanceof UploadBroken;
   const { name, message } = known ? error : { name: "Error", message: error instanceof Error ? error.name : "unknown" };
   const detail = error instanceof Problem ? error.detail : undefined;
   process.stderr.write(`${JSON.stringify({ error: name, message, detail })}\n`);

@@ -10,7 +10,8 @@ import type { JsonObject } from "./canonical.js";
 import { solve } from "./challenge.js";
 import { FormatError } from "./errors.js";
 import { parseView, type InboxView } from "./inbox.js";
-import type { Package } from "./packages.js";
+import type { AnyPart, Package } from "./packages.js";
+import { bytes32, instant, integer } from "./rules.js";
 import type { NewPart } from "./sending.js";
 import { parseSigned, type Signed } from "./signatures.js";
 
@@ -21,6 +22,15 @@ export interface Filed {
   promise: Signed;
   record: JsonObject;
   salt: string;
+}
+
+/** A place for uploads before the report is filed. Who knows `draft` may write to it. */
+export interface Draft {
+  draft: string;
+  expires: Date;
+  /** The largest upload. */
+  max_bytes: number;
+  max_uploads: number;
 }
 
 export type Stored = { number: number; n: number; sha256: string };
@@ -50,7 +60,7 @@ export class Intake {
 
   constructor(
     baseUrl: string,
-    private readonly language = "en",
+    readonly language = "en",
   ) {
     this.#prefix = `${baseUrl.replace(/\/+$/, "")}/api/intake/v1`;
   }
@@ -64,9 +74,30 @@ export class Intake {
     return this.#json("/form");
   }
 
-  /** File a sealed package; pass the same key again after a broken connection. */
-  async file(sealed: Package, key = idempotencyKey()): Promise<Filed> {
-    const found = await this.#atDoor<Filed>("/packages", sealed, { "Idempotency-Key": key });
+  /** A draft for uploads of a sealed report; see uploads.ts. Its challenge is the one of the filing. */
+  async openDraft(): Promise<Draft> {
+    const found = await this.#atDoor<JsonObject>("/drafts", { mode: "sealed" });
+    return {
+      draft: bytes32(found["draft"]),
+      expires: instant(found["expires"]),
+      max_bytes: integer(found["max_bytes"]),
+      max_uploads: integer(found["max_uploads"]),
+    };
+  }
+
+  /** Where uploads go, as this client was told where the service is. */
+  get uploads(): string {
+    return `${this.#prefix}/uploads`;
+  }
+
+  /**
+   * File a sealed package, with the draft where its uploads are; pass the same key again after a broken connection.
+   */
+  async file(sealed: Package<AnyPart>, key = idempotencyKey(), draft?: Draft): Promise<Filed> {
+    const headers = { "Idempotency-Key": key };
+    const found = draft
+      ? await this.#json<Filed>("/packages", { body: sealed, headers: { ...headers, ...bearer(draft) } })
+      : await this.#atDoor<Filed>("/packages", sealed, headers);
     return { ...found, promise: parseSigned(found.promise) };
   }
 
@@ -165,6 +196,11 @@ export class Inbox {
   }
 }
 
+/** The header that opens a draft. */
+export function bearer({ draft }: Draft): { Authorization: string } {
+  return { Authorization: `Bearer ${draft}` };
+}
+
 async function parsed<T>(answer: Response): Promise<T> {
   try {
     return (await answer.json()) as T;
@@ -173,7 +209,8 @@ async function parsed<T>(answer: Response): Promise<T> {
   }
 }
 
-async function problem(answer: Response): Promise<Problem> {
+/** What an answer that is not `ok` says. */
+export async function problem(answer: Pick<Response, "status" | "json">): Promise<Problem> {
   const found = (await answer.json().catch(() => ({}))) as { type?: unknown; detail?: unknown };
   const slug = String(found.type ?? "unknown").split(":").at(-1)!;
   return new Problem(answer.status, slug, String(found.detail ?? ""));

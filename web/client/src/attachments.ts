@@ -8,6 +8,7 @@ import { sha256 } from "./bytes.js";
 import { members } from "./canonical.js";
 import { FormatError, Refused } from "./errors.js";
 import type { HybridIdentity } from "./identities.js";
+import { parseSegments, openSegments } from "./segments.js";
 import { pad, padme, unpad } from "./padding.js";
 import { openPart, seal } from "./parts.js";
 import { bytes32, integer, items, matching, text } from "./rules.js";
@@ -23,11 +24,15 @@ export interface NewAttachment {
   data: Uint8Array;
 }
 
-/** Line `i`: name as given, media type, true size, hash of the true bytes (null in plain mode) and of the file. */
+/**
+ * Line `i`: name as given, media type, true size, hash of the true bytes (null in plain mode) and of the file;
+ * `segments` where that is a concatenation of age files: [true bytes, file bytes] of each.
+ */
 export type Envelope = {
   file_sha256: string;
   i: number;
   name: string;
+  segments?: [plain: number, file: number][];
   sha256: string | null;
   size: number;
   type: string;
@@ -51,17 +56,34 @@ export async function sealAttachments(
   attachments: readonly NewAttachment[],
   recipients: readonly string[],
 ): Promise<{ files: Uint8Array[]; envelopes: Envelope[] }> {
-  const files: Uint8Array[] = [];
-  for (const { data } of attachments) files.push(await sealAttachment(data, recipients));
-  const envelopes = attachments.map(({ name, type, data }, i) => ({
-    file_sha256: b64u(sha256(files[i]!)),
-    i,
-    name,
-    sha256: b64u(sha256(data)),
-    size: data.length,
-    type,
-  }));
-  return { files, envelopes: parseEnvelopes(envelopes) };
+  const sealed: { file: Uint8Array; line: Line }[] = [];
+  for (const item of attachments) sealed.push(await sealFile(item, recipients));
+  return { files: sealed.map(({ file }) => file), envelopes: numbered(sealed.map(({ line }) => line)) };
+}
+
+/** What an envelope says, but for its place. */
+export type Line = Omit<Envelope, "i">;
+
+/** The age file of one attachment and its line. Error: FormatError for an unusable name or media type. */
+export async function sealFile(
+  { name, type, data }: NewAttachment,
+  recipients: readonly string[],
+): Promise<{ file: Uint8Array; line: Line }> {
+  checkNamed(name, type);
+  const file = await sealAttachment(data, recipients);
+  const line = { file_sha256: b64u(sha256(file)), name, sha256: b64u(sha256(data)), size: data.length, type };
+  return { file, line };
+}
+
+/** Lines as envelopes, in order. Error: FormatError. */
+export function numbered(lines: readonly Line[]): Envelope[] {
+  return parseEnvelopes(lines.map((line, i) => ({ ...line, i })));
+}
+
+/** Return if these can stand in an envelope. Error: FormatError. */
+export function checkNamed(name: string, type: string): void {
+  text(name, MAX_NAME);
+  matching(MEDIA_TYPE, type, "not a media type");
 }
 
 /** The age file of one attachment. */
@@ -76,7 +98,10 @@ export async function openAttachment(
   identity: HybridIdentity,
 ): Promise<Uint8Array> {
   if (b64u(sha256(file)) !== envelope.file_sha256) throw new Refused("not the file of the envelope");
-  const data = unpad(await openPart(file, identity), envelope.size, padme(envelope.size));
+  const { segments, size } = envelope;
+  const data = segments
+    ? await openSegments(file, segments, identity)
+    : unpad(await openPart(file, identity), size, padme(size));
   if (envelope.sha256 !== null && b64u(sha256(data)) !== envelope.sha256) {
     throw new Refused("not the file of the envelope");
   }
@@ -84,13 +109,15 @@ export async function openAttachment(
 }
 
 function parseEnvelope(value: unknown): Envelope {
-  const found = members(value, ["file_sha256", "i", "name", "sha256", "size", "type"]);
-  return {
+  const found = members(value, ["file_sha256", "i", "name", "sha256", "size", "type"], ["segments"]);
+  const size = integer(found["size"]);
+  const envelope: Envelope = {
     file_sha256: bytes32(found["file_sha256"]),
     i: integer(found["i"]),
     name: text(found["name"], MAX_NAME),
     sha256: found["sha256"] === null ? null : bytes32(found["sha256"]),
-    size: integer(found["size"]),
+    size,
     type: matching(MEDIA_TYPE, found["type"], "not a media type"),
   };
+  return "segments" in found ? { ...envelope, segments: parseSegments(found["segments"], size) } : envelope;
 }

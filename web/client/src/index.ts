@@ -1,7 +1,9 @@
 /** The reporter's side of Adal's sealing format. See README.md for what it promises. */
 
-export * from "./api.js";
-export * from "./attachments.js";
+export { idempotencyKey, Inbox, Intake, Problem, type Draft, type Filed, type Stored } from "./api.js";
+export {
+  openAttachment, parseEnvelopes, safeName, sealAttachment, sealAttachments, type Envelope, type NewAttachment,
+} from "./attachments.js";
 export * from "./base64.js";
 export { dumps, loads, type Json, type JsonObject } from "./canonical.js";
 export * from "./certificates.js";
@@ -27,4 +29,5 @@ export { damm, derive, formatReceipt, newReceipt, parseReceipt, ReceiptError, ty
 export * from "./sending.js";
 export * from "./shares.js";
 export * from "./signatures.js";
+export { sealAttachmentStream, type LargeAttachment, type SealedStream, type Source } from "./streams.js";
 export * from "./tlog.js";

@@ -3,7 +3,7 @@
  * post-quantum. The rule is checked on the header before any key is tried: age-encryption itself takes mixtures.
  */
 
-import { Decrypter, Encrypter } from "age-encryption";
+import { Decrypter, Encrypter, type ReadableStreamWithSize } from "age-encryption";
 import { FormatError, Refused, WrongKey } from "./errors.js";
 import { readHeader, unpadded, type Header } from "./header.js";
 import { parseRecipient, sound, type HybridIdentity } from "./identities.js";
@@ -33,10 +33,22 @@ export function checkPart(file: Uint8Array): Header {
 
 /** A part for 1 to 8 hybrid recipients. Errors: Refused, FormatError. */
 export async function seal(plaintext: Uint8Array, recipients: readonly string[]): Promise<Uint8Array> {
+  return encrypter(recipients).encrypt(plaintext);
+}
+
+/** The same of a stream: `size` of the answer gives the size of the file from that of the plaintext. */
+export async function sealStream(
+  plaintext: ReadableStream<Uint8Array>,
+  recipients: readonly string[],
+): Promise<ReadableStreamWithSize> {
+  return encrypter(recipients).encrypt(plaintext);
+}
+
+function encrypter(recipients: readonly string[]): Encrypter {
   if (recipients.length < 1 || recipients.length > MAX_STANZAS) throw new Refused("part: needs 1 to 8 recipients");
-  const encrypter = new Encrypter();
-  for (const recipient of recipients) encrypter.addRecipient(parseRecipient(recipient));
-  return encrypter.encrypt(plaintext);
+  const made = new Encrypter();
+  for (const recipient of recipients) made.addRecipient(parseRecipient(recipient));
+  return made;
 }
 
 /** The plaintext of a part, whole and authenticated. Errors: FormatError, WrongKey, Refused. */
