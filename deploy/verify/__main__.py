@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 def main(home: Path, base: Path, group: str) -> None:
     stack.own_network(home)
-    with stack.docker_daemon(home, group):
+    with stack.docker_daemon(home, group), stack.outside(home):
         made = stack.Stack(home)
         made.copied()
         step("settings and secrets", lambda: ceremony.settings(made))
@@ -24,7 +24,7 @@ def main(home: Path, base: Path, group: str) -> None:
             step("containers are confined", lambda: checks.confined(made))
             step("networks", lambda: checks.networks(made))
             with ceremony.opened(made) as office:
-                words = step("journey through the gateway", lambda: checks.journey(office))
+                words = step("journey through the gateway", lambda: checks.journey(made, office))
                 step("second start on the same data", lambda: checks.second_start(made, office, words))
                 step("origins", checks.origins)
             step("nothing readable, no address", lambda: checks.nothing_left(made, words))

@@ -3,11 +3,14 @@
 # ruff: noqa: S101
 import json
 import re
+from dataclasses import replace
 
 import httpx2
 
 from deploy.verify.ceremony import Production
-from deploy.verify.stack import CITIZENS, SERVICES, STAFF, Stack
+from deploy.verify.stack import CITIZENS, OUTSIDE, SERVICES, STAFF, Stack
+from services.client.filing import FileAttachment
+from services.crypto.packages import NewAttachment
 from tests.system.office import dialogue, new_report, nothing_readable
 from tests.system.test_markers import marker, spellings
 
@@ -54,7 +57,7 @@ def confined(made: Stack) -> None:
 
 
 def networks(made: Stack) -> None:
-    """A service reaches its database and nothing else: no other service, by name or by address, and no way out."""
+    """A service reaches its database and the gateway: no other service, by name or by address, and no way out."""
     addresses = {
         service: [
             found["IPAddress"] for found in made.inspect(service)["NetworkSettings"]["Networks"].values()
@@ -66,12 +69,13 @@ def networks(made: Stack) -> None:
             f"{host}:8000" for other in SERVICES if other != service for host in (other, *addresses[other])
         ]
         open_ones = ["postgres:5432", "gateway:443", "127.0.0.1:8000"]
+        others.append(OUTSIDE)
         said = made.inside(service, "python", "-c", _CONNECT, *open_ones, *others).splitlines()
         found = dict(line.rsplit(" ", 1) for line in said)
         assert [target for target, result in found.items() if result == "open"] == open_ones, found
-        assert len(found) == len(open_ones) + 9
-        routes = made.inside(service, "cat", "/proc/net/route").splitlines()[1:]
-        assert "00000000" not in [line.split()[1] for line in routes], routes
+        assert len(found) == len(open_ones) + 10
+    # The two controls: what the services cannot reach is there.
+    assert "<title>" in made.inside("gateway", "curl", "-sm", "5", f"http://{OUTSIDE}/")
     for service in SERVICES:
         # One of its addresses is on its edge, where the gateway sees it; the other on that of its database.
         asked = [
@@ -81,13 +85,17 @@ def networks(made: Stack) -> None:
         assert sorted(asked) == ["", '{"status":"ready"}'], (service, asked)
 
 
-def journey(office: Production) -> list[str]:
-    """Report with files, desk, investigator, question, answer, new code; then a plain one. What must stay secret."""
-    mark = marker()
+def journey(made: Stack, office: Production) -> list[str]:
+    """Report with files, one of them uploaded in pieces, desk, investigator, question, answer, new code; then a plain
+    one. The words that must stay secret."""
+    mark, video = marker(), made.home / "video.mp4"
+    video.write_bytes(mark.encode() * (1 << 20))
     with office.here.reporter() as reporter:
         report = new_report(reporter, mark)
-        filed = reporter.file_sealed(report)
-        files = {item.name: item.data for item in report.attachments}
+        files = {item.name: item.data for item in report.attachments if isinstance(item, NewAttachment)}
+        files["video.mp4"] = video.read_bytes()
+        attached = [*report.attachments, FileAttachment(video, "video.mp4", "video/mp4")]
+        filed = reporter.file_sealed(replace(report, attachments=attached))
         new = dialogue(office, filed.reference, filed.receipt, mark, files)
         plain = reporter.file_plain(new_report(reporter, mark, "anonymous"))
     return [mark, filed.receipt, new, plain.receipt]

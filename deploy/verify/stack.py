@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ REPOSITORY = Path(__file__).parents[2]
 IMAGES = Path(__file__).parent / "images"
 SERVICES = ("intake", "accounts", "rewards", "registry")
 CITIZENS, STAFF = "adal.example", "staff.adal.example"
+#: A host that is not part of the stack, in a namespace of its own: what "outside" means here.
+OUTSIDE = "10.213.0.2:8080"
 CONTEXT = ("services", "migrations", "requirements.lock", "docker-compose.yml", ".dockerignore", "deploy")
 
 
@@ -35,9 +38,34 @@ def own_network(home: Path) -> None:
     run("ip", "link", "set", "lo", "up")
     (home / "hosts").write_text(f"127.0.0.1 localhost {CITIZENS} {STAFF}\n")
     run("mount", "--bind", home / "hosts", "/etc/hosts")
-    for place in ("/etc/docker", "/run/docker"):
+    for place in ("/etc/docker", "/run/docker", "/run/netns"):
         Path(place).mkdir(exist_ok=True)
         run("mount", "-t", "tmpfs", "none", place)
+
+
+@contextlib.contextmanager
+def outside(home: Path) -> Iterator[None]:
+    """A web server at OUTSIDE, one hop away from the machine that runs the stack."""
+    address, _, port = OUTSIDE.partition(":")
+    for words in (
+        "netns add outside",
+        "link add to-outside type veth peer name uplink netns outside",
+        "addr add 10.213.0.1/30 dev to-outside",
+        "link set to-outside up",
+        f"-n outside addr add {address}/30 dev uplink",
+        "-n outside link set uplink up",
+        "-n outside route add default via 10.213.0.1",
+    ):
+        run("ip", *words.split())
+    (home / "empty").mkdir()
+    command = ["ip", "netns", "exec", "outside", sys.executable, "-m", "http.server", port]
+    with subprocess.Popen(
+        [*command, "--bind", address, "-d", home / "empty"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        yield
+        process.terminate()
 
 
 @contextlib.contextmanager
@@ -99,13 +127,12 @@ class Stack:
         return run("docker-compose", *words, cwd=self.server, timeout=timeout)
 
     def inspect(self, service: str) -> dict[str, Any]:
-        name = self.compose("ps", "-a", "-q", service).strip()
-        found: dict[str, Any] = json.loads(self.docker("inspect", name))[0]
+        found: dict[str, Any] = json.loads(self.docker("inspect", f"adal_{service}_1"))[0]
         return found
 
     def inside(self, service: str, *words: str) -> str:
         """The output of a command in the container of a service."""
-        return self.compose("exec", "-T", service, *words, timeout=60)
+        return self.docker("exec", f"adal_{service}_1", *words, timeout=60)
 
     def copied(self) -> None:
         """The repository as an operator has it."""
@@ -156,6 +183,6 @@ class Stack:
             [
                 self.docker("version", "-f", "dockerd {{.Server.Version}}").strip(),
                 self.docker("info", "-f", "storage {{.Driver}}, kernel {{.KernelVersion}}").strip(),
-                run("docker-compose", "version", "--short").strip(),
+                "docker-compose " + run("docker-compose", "version", "--short").strip(),
             ]
         )

@@ -141,9 +141,9 @@ class Http:
 
     @contextmanager
     def stream(
-        self, path: str, headers: Mapping[str, str] | None = None, limit: int = MAX_ANSWER
+        self, path: str, headers: Mapping[str, str] | None = None, limit: int | None = None
     ) -> Iterator[Iterator[bytes]]:
-        """The body of a read, piece by piece, at most `limit` bytes; not repeated."""
+        """The body of a read, piece by piece, at most `limit` bytes (MAX_ANSWER); not repeated."""
         try:
             with self._client.stream("GET", path, headers=headers) as response:
                 if response.status_code >= 400:
@@ -208,8 +208,8 @@ def _pieces(content: bytes, progress: Progress | None) -> Iterator[bytes]:
             progress(min(start + _PIECE, len(content)), len(content))
 
 
-def _limited(chunks: Iterator[bytes], limit: int = MAX_ANSWER) -> Iterator[bytes]:
-    total = 0
+def _limited(chunks: Iterator[bytes], limit: int | None = None) -> Iterator[bytes]:
+    total, limit = 0, MAX_ANSWER if limit is None else limit
     for chunk in chunks:
         total += len(chunk)
         if total > limit:

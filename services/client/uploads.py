@@ -258,7 +258,10 @@ def _open(http: Http, mode: str) -> Answer:
 
 def _offset(answer: Answer) -> int:
     with understood():
-        return rules.integer(int(answer.headers["Upload-Offset"]))
+        offset = int(answer.headers["Upload-Offset"])
+    if offset < 0:
+        raise BadAnswer()
+    return offset
 
 
 def _check_names(items: Sequence[Attached]) -> None:

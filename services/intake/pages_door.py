@@ -28,6 +28,8 @@ from services.kit.problems import Invalid, Problem
 
 _RANDOM, _TIME, _MAC = 16, 8, 32
 HOUR = timedelta(hours=1)
+#: Purposes of form tokens: one of them cannot be used for another.
+REPORT_FORM, ENTRY_FORM, VISIT_FORM = "report", "inbox", "inbox-write"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 

@@ -18,6 +18,7 @@ from services.crypto.age import HybridRecipient
 from services.intake import draft_store, drafts
 from services.intake.context import Context
 from services.intake.disk import InsufficientStorage, check_room
+from services.intake.pages_door import REPORT_FORM
 from services.intake.pages_multipart import FileRefused, SentForm
 from services.intake.pages_notes import VisitOver, open_note, seal_note
 from services.intake.pages_shell import context_of, now_of, transaction
@@ -136,7 +137,7 @@ class DraftFiles:
         """The draft of this form. A form without a good token opens none: that would cost nothing."""
         now = now_of(self.request)
         try:
-            self.context.pages.tokens.read(form.text("token"), "report", now)
+            self.context.pages.tokens.read(form.text("token"), REPORT_FORM, now)
             secret = form.text("draft") or await self._new(now)
             async with transaction(self.request) as conn:
                 row = await drafts.find(conn, f"Bearer {secret}", now)

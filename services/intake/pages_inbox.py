@@ -17,7 +17,7 @@ from services.intake import inbox, inbox_routes, plain
 from services.intake.context import Context
 from services.intake.form import load_form
 from services.intake.inbox import NoSuchReceipt, Visit
-from services.intake.pages_door import Admitted, FormToken, StaleForm
+from services.intake.pages_door import ENTRY_FORM, VISIT_FORM, Admitted, FormToken, StaleForm
 from services.intake.pages_files import MemoryFiles
 from services.intake.pages_multipart import SentForm, content_of, no_files, read_form
 from services.intake.pages_notes import VisitOver, open_note, seal_note
@@ -31,7 +31,7 @@ from services.intake.pages_shell import (
     render,
     transaction,
 )
-from services.intake.pages_typing import Slip, compare
+from services.intake.pages_typing import Slip, compare, grouped
 from services.intake.pages_values import FILES, TEXT, read_identity, read_message
 from services.intake.schemas import PlainFileRequest, ReceiptBody
 from services.kit.i18n import N_
@@ -39,7 +39,7 @@ from services.kit.problems import Conflict, Invalid, NotFound, Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-ENTER, WRITE, NEW_CODE, TYPED = "inbox", "inbox-write", "new-code", "typed-code"
+NEW_CODE, TYPED = "new-code", "typed-code"
 STATES = {
     "received": N_("Received"),
     "registered": N_("Registered"),
@@ -76,7 +76,7 @@ def show_entry(
     kept: str = "",
 ) -> Response:
     """The page that asks for the receipt; `kept` is a message that was not sent yet."""
-    token = context_of(request).pages.tokens.issue(ENTER, now_of(request))
+    token = context_of(request).pages.tokens.issue(ENTRY_FORM, now_of(request))
     return render(
         request,
         "inbox_enter.html",
@@ -111,7 +111,7 @@ async def open_inbox(request: Request) -> Response:
         return await _step(request, sent, partial(show_inbox, request, context))
     typed = sent.text("receipt")
     try:
-        token = await context.pages.token(sent.text("token"), ENTER, now_of(request))
+        token = await context.pages.token(sent.text("token"), ENTRY_FORM, now_of(request))
         digits = inbox.digits(typed)
         async with transaction(request) as conn:  # of its own: a wrong code must not give the token back
             await token.spend(conn)
@@ -171,7 +171,7 @@ async def show_inbox(
         states=STATES,
         roles=ROLES,
         visit=seal_note(context, VISIT, digits, now),
-        token=context.pages.tokens.issue(WRITE, now),
+        token=context.pages.tokens.issue(VISIT_FORM, now),
         questions=list(load_form().of("identity").values()),
         form=load_form(),
         done=done,
@@ -247,7 +247,7 @@ async def write_message(request: Request) -> Response:
         if errors:
             return await again(errors=errors)
         try:
-            token = await context.pages.token(sent.text("token"), WRITE, now_of(request))
+            token = await context.pages.token(sent.text("token"), VISIT_FORM, now_of(request))
             given: dict[str, Any] = {"text": text, "files": sent.files}
             await _append(
                 request, digits, token, "pages/message", _content(sent), plain.seal_message, **given
@@ -273,7 +273,7 @@ async def tell_identity(request: Request) -> Response:
         if errors:
             return await again(errors=errors)
         try:
-            token = await context.pages.token(sent.text("token"), WRITE, now_of(request))
+            token = await context.pages.token(sent.text("token"), VISIT_FORM, now_of(request))
             await _append(
                 request,
                 digits,
@@ -303,7 +303,7 @@ async def offer_code(request: Request) -> Response:
 
     async def offer(digits: str) -> Response:
         try:
-            token = await context.pages.token(sent.text("token"), WRITE, now_of(request))
+            token = await context.pages.token(sent.text("token"), VISIT_FORM, now_of(request))
             async with transaction(request) as conn:
                 new = await _offer(request, conn, token, digits)
         except NoSuchReceipt:
@@ -336,7 +336,7 @@ def show_new_code(request: Request, new: str, slip: Slip | None = None, typed: s
         code=format_receipt(new),
         note=note,
         slip=slip,
-        typed=typed,
+        typed=grouped(typed),
     )
 
 

@@ -13,7 +13,7 @@ from services.crypto.receipts import format_receipt
 from services.intake import drafts, filing
 from services.intake.context import Context
 from services.intake.form import load_form
-from services.intake.pages_door import FormToken
+from services.intake.pages_door import REPORT_FORM, FormToken
 from services.intake.pages_files import DraftFiles, KeptFile, open_kept, seal_kept
 from services.intake.pages_multipart import SentForm, content_of, no_files, read_form
 from services.intake.pages_notes import Shown, open_note, seal_note
@@ -26,7 +26,7 @@ from services.intake.pages_shell import (
     render,
     transaction,
 )
-from services.intake.pages_typing import Slip, compare
+from services.intake.pages_typing import Slip, compare, grouped
 from services.intake.pages_values import FILES, Read, asked, read_report
 from services.intake.schemas import ReportFile
 from services.kit.clock import day_of
@@ -34,7 +34,7 @@ from services.kit.problems import Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
-PURPOSE, RECEIPT, VISIT = "report", "receipt", "visit"
+RECEIPT, VISIT = "receipt", "visit"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def show_form(
         values=sending.form.values if sending else {"language": language_of(request)},
         errors=in_order(errors or {}, [question.code for question in form.fields]),
         notice=notice.message if notice else None,
-        token=token or context.pages.tokens.issue(PURPOSE, now),
+        token=token or context.pages.tokens.issue(REPORT_FORM, now),
         kept=kept,
         kept_note=seal_kept(context, kept, now) if kept else "",
         draft=sending.draft if sending and kept else "",
@@ -117,7 +117,7 @@ async def send_report(request: Request) -> Response:
 async def _send(request: Request, sending: Sending, files: DraftFiles) -> Response:
     context, form = context_of(request), sending.form
     try:
-        token = await context.pages.token(form.text("token"), PURPOSE, now_of(request))
+        token = await context.pages.token(form.text("token"), REPORT_FORM, now_of(request))
         now = now_of(request)
         read = read_report(form.values, day_of(now))
         errors = read.errors | ({FILES: form.refused} if form.refused else {})
@@ -171,7 +171,7 @@ def show_receipt(request: Request, shown: Shown, slip: Slip | None = None, typed
         code=format_receipt(shown.receipt),
         note=note,
         slip=slip,
-        typed=typed,
+        typed=grouped(typed),
     )
 
 

@@ -21,6 +21,11 @@ def digits_of(text: str) -> str:
     return "".join(char for char in unicodedata.normalize("NFKC", text[:MAX_INPUT]) if char in "0123456789")
 
 
+def grouped(text: str) -> str:
+    """The digits in groups of four, as the code is shown, so that the two are easy to compare."""
+    return format_receipt(digits_of(text))
+
+
 def compare(text: str, receipt: str) -> Slip | None:
     """None when the text gives the receipt; otherwise what to look at."""
     typed = digits_of(text)

@@ -128,13 +128,14 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(
     big.touch()
     with big.open("r+b") as file:
         file.truncate((16 << 20) + 1)
-    for args in (["report", "file", "--answers", folder / "answers.json", "--yes"], ["inbox", "send"]):
-        refused = (
-            adal(*args, "--attach", big, "--receipt", "-")
-            if args[0] == "inbox"
-            else adal(*args, "--attach", big)
+    assert adal("inbox", "send", "--attach", big, "--receipt", "-").code == 2
+    assert adal("case", "answer", reference, "--attach", big, "--secrets", desk).code == 2
+    for name in ("missing.bin", "."):
+        found = adal(
+            "report", "file", "--answers", folder / "answers.json", "--yes", "--attach", folder / name
         )
-        assert refused.code == 2
+        assert found.code == 2
+        assert "receipt" not in found.out.casefold()
     assert adal("report", "file", "--answers", folder / "nowhere.json", "--yes").code == 2
     assert adal("report", "file", "--answers", folder / "photo.jpg", "--yes").code == 2
     assert adal("inbox", "send", "--receipt", "-", "--text", "-", typed=receipt + "\n").code == 2

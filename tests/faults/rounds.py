@@ -13,9 +13,10 @@ import random
 import secrets
 import signal
 import socket
+import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -117,6 +118,7 @@ class Bench:
     server: Server
     random: random.Random
     counts: Counts = field(default_factory=Counts)
+    can_fill: bool = False
 
     def directory(self) -> Directory:
         document = json.loads((self.server.var / "dev" / "directory.json").read_text())
@@ -124,7 +126,7 @@ class Bench:
 
     def one(self) -> None:
         """One round with one fault."""
-        name = self.random.choice(sorted(FAULTS))
+        name = self.random.choice(sorted(FAULTS if self.can_fill else set(FAULTS) - {"disk full"}))
         filings: list[Filing] = []
         stop = threading.Event()
         threads = [threading.Thread(target=self._file, args=(filings, stop)) for _ in range(FILERS)]
@@ -146,7 +148,7 @@ class Bench:
             sizes = [self.random.choice(SIZES) for _ in range(self.random.randrange(3))]
             filing = plain(sizes) if self.random.random() < 0.3 else sealed(sizes, directory)
             filings.append(filing)
-            if filing.send(self.server.port) is None:
+            if filing.send(self.server.port) != 201:
                 return
 
     def _again(self) -> None:
@@ -169,14 +171,21 @@ class Bench:
         self.counts.broken += [text for text in look(self.server.var).values() if text]
 
     def _repeat(self, filing: Filing) -> None:
-        before = len(look(self.server.var))
+        before = stored_count(self.server.var)
         status = filing.send(self.server.port)
         if status != 201:
             self.counts.broken.append(f"not resumable: {status}")
-        elif len(look(self.server.var)) > before:
+        elif stored_count(self.server.var) > before:
             self.counts.absent += 1
         else:
             self.counts.repeated += 1
+
+
+def stored_count(var: Path) -> int:
+    """How many reports are stored."""
+    with psycopg.connect(ensure_cluster(var / "postgres").superuser_conninfo("adal")) as conn:
+        row = conn.execute("SELECT count(*) FROM intake.reports").fetchone()
+        return int(row[0]) if row else 0
 
 
 def look(var: Path) -> dict[str, str]:
@@ -259,9 +268,40 @@ def stalled_clients(bench: Bench) -> None:
         connection.close()
 
 
+def disk_full(bench: Bench) -> None:
+    """No byte is left for attachments; a report without files still enters. Then everything is killed."""
+    filler = bench.server.var / "blobs" / "filler"
+    try:
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while file.write(b"x" * 65536):
+                pass
+        small = plain([])
+        status = small.send(bench.server.port)
+        if status != 201:
+            bench.counts.broken.append(f"a report without files was refused on a full disk: {status}")
+        time.sleep(0.5)
+    finally:
+        filler.unlink(missing_ok=True)
+    kill_server(bench)
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path) -> Iterator[bool]:
+    """A disk of 2 GiB of its own at `folder`; False, and no such disk, where this process may not mount."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=2g,mode=0700", "adal-faults", str(folder)]
+    mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", "-l", str(folder)], capture_output=True, check=False)
+
+
 FAULTS: dict[str, Callable[[Bench], None]] = {
     "kill -9 services": kill_server,
     "kill -9 postgres": kill_postmaster,
     "kill -9 both": kill_everything,
     "stalled clients": stalled_clients,
+    "disk full": disk_full,
 }

@@ -9,8 +9,12 @@ from typing import Any
 import httpx2
 
 from services.crypto.age import HybridRecipient
+from services.crypto.attachments import open_attachment
+from services.crypto.canonical import unb64u
+from services.crypto.manifests import Manifest
+from services.crypto.packages import OpenedReport, open_report
 from services.crypto.payloads import ZERO32
-from tests.intake.builders import World, desk_message
+from tests.intake.builders import STAFF, Json, World, desk_message
 
 #: What a browser sends with the forms of a page of this site.
 OURS = {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
@@ -152,12 +156,12 @@ class Visitor:
 
     # --- the journey
 
-    async def fill_report(self, files: Sequence[File] = (), **changes: str) -> Page:
+    async def fill_report(self, files: Sequence[File] = (), /, **changes: str) -> Page:
         """Load the form, fill it in, send it."""
         form = (await self.load("/report")).form("/report/sent")
         return await self.send("/report/sent", {**form, **REPORT, **changes}, files)
 
-    async def file(self, files: Sequence[File] = (), **changes: str) -> Page:
+    async def file(self, files: Sequence[File] = (), /, **changes: str) -> Page:
         """A report that was taken; the page with its receipt."""
         page = await self.fill_report(files, **changes)
         assert page.status == 201, page.words
@@ -178,9 +182,6 @@ async def reply(
 ) -> None:
     """The desk answers a report, as its client does."""
     case = await world.case(await world.case_id(reference))
-    from services.crypto.canonical import unb64u
-    from services.crypto.manifests import Manifest
-
     manifest = Manifest.from_json(case["manifest"])
     place = case["next"]
     message = desk_message(
@@ -194,3 +195,22 @@ async def reply(
     )
     answer = await world.answer(case["id"], message)
     assert answer.status_code == 201, answer.text
+
+
+async def parts(world: World, page: Page) -> tuple[Json, list[bytes]]:
+    """The case of a report that was filed, and the files of its parts."""
+    case = await world.case(await world.case_id(page.reference))
+    files = []
+    for line in case["parts"]:
+        url = f"{STAFF}/cases/{case['id']}/parts/{line['number']}"
+        files.append((await world.http.get(url, headers=world.token("desk"))).content)
+    return case, files
+
+
+async def opened(world: World, page: Page) -> tuple[OpenedReport, list[bytes]]:
+    """What the desk reads, and the true bytes of the attachments."""
+    case, files = await parts(world, page)
+    key = await world.report_key(case)
+    report = open_report(Manifest.from_json(case["manifest"]), unb64u(case["signature"], 64), files, key)
+    data = [open_attachment(file, e, key) for file, e in zip(files[2:], report.envelopes, strict=True)]
+    return report, data

@@ -239,7 +239,7 @@ async def test_a_token_of_the_report_form_opens_no_inbox(world: World) -> None:
 async def test_reports_above_the_budget_are_taken_into_the_quarantine_lane(world: World, sql: Sql) -> None:
     visitor = Visitor(world)
     pages = [await visitor.file() for _ in range(4)]
-    lanes = dict(sql("SELECT reference, lane FROM intake.reports"))
+    lanes: dict[str, str] = dict(sql("SELECT reference, lane FROM intake.reports"))
     assert [lanes[page.reference] for page in pages] == ["main", "main", "quarantine", "quarantine"]
     assert len({page.words.replace(page.reference, "").replace(page.code, "")[:60] for page in pages}) == 1
     assert (await visitor.inbox(pages[3].code)).reference == pages[3].reference

@@ -1,6 +1,6 @@
 """Forms are read as they arrive, whatever the pieces; broken ones are refused; files go to their sink alone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 import pytest
@@ -111,7 +111,7 @@ async def test_a_form_that_ends_early_is_refused_and_its_file_aborted(cut: int) 
 async def test_an_error_while_reading_aborts_the_open_file() -> None:
     opener, body = Opener(), encoded([("files", "f.bin", b"x" * 1000)])[:300]
 
-    async def broken() -> AsyncIterator[bytes]:
+    async def broken() -> AsyncGenerator[bytes]:
         yield body
         raise ConnectionResetError
 

@@ -91,6 +91,7 @@ def test_every_container_is_confined(resolved: dict[str, Any], name: str) -> Non
     assert found["cap_drop"] == ["ALL"]
     assert found["security_opt"] == ["no-new-privileges:true"]
     assert found["ulimits"] == {"core": 0}
+    assert found["dns"] == ["127.0.0.1"]
     assert not {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc"} & set(found)
     if "build" in found:
         assert "user" not in found

@@ -3,19 +3,20 @@
 import random
 from pathlib import Path
 
-from tests.faults.rounds import Bench
+from tests.faults.rounds import Bench, small_disk
 from tests.system.conftest import Server
 
 
 def test_ten_rounds_of_faults_lose_nothing(tmp_path: Path) -> None:
     server = Server(tmp_path, settings={"ADAL_INTAKE_CHALLENGE_COST": "0"})
-    server.start()
-    bench = Bench(server, random.Random())
-    try:
-        for _ in range(10):
-            bench.one()
-    finally:
-        server.stop()
+    with small_disk(server.var / "blobs") as own_disk:
+        bench = Bench(server, random.Random(), can_fill=own_disk)
+        server.start()
+        try:
+            for _ in range(10):
+                bench.one()
+        finally:
+            server.stop()
     assert bench.counts.broken == []
     assert bench.counts.rounds == 10
     assert bench.counts.acknowledged > 0

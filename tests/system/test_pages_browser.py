@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, FilePayload, Page, Request, expect
 
 from services.cli.here import Here
 from services.cli.staff import administrator, certify, enrol_with_keys
@@ -103,6 +103,10 @@ class Walk:
         return found[0]
 
 
+def payload(name: str, data: bytes) -> FilePayload:
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+
+
 def walking(browser: Browser, server: Server, language: str, width: int) -> Walk:
     context = browser.new_context(java_script_enabled=False, viewport={"width": width, "height": 800})
     context.set_default_timeout(20_000)
@@ -118,15 +122,15 @@ def file_with_a_mistake_first(walk: Walk, mark: str) -> str:
     walk.page.locator("main a.button").first.click()
     walk.look("form")
     walk.fill(**{**REPORT, "what": f"{mark} what", "year": "1800", "name": f"{mark} name"})
-    first = {"name": f"{mark} бір.txt", "mimeType": "text/plain", "buffer": mark.encode()}
-    walk.page.set_input_files("#files", [first])  # type: ignore[list-item]
+    first = payload(f"{mark} бір.txt", mark.encode())
+    walk.page.set_input_files("#files", [first])
     walk.send("/report/sent")
     expect(walk.page.locator("#year-error")).to_be_visible()
     expect(walk.page.locator("#what")).to_have_value(f"{mark} what")
     walk.look("mistakes")
     walk.fill(year="2026", name="")
-    second = {"name": "two.bin", "mimeType": "video/mp4", "buffer": mark.encode() * 400_000}
-    walk.page.set_input_files("#files", [second])  # type: ignore[list-item]
+    second = payload("two.bin", mark.encode() * 400_000)
+    walk.page.set_input_files("#files", [second])
     walk.send("/report/sent")
     walk.look("receipt")
     return walk.code()
@@ -168,8 +172,8 @@ def read_and_write(walk: Walk, code: str, mark: str, desk: StaffSession, referen
     assert started.value.suggested_filename == f"{mark}.txt"
     assert Path(started.value.path()).read_bytes() == mark.encode() * 3
     walk.fill(text=f"{mark} answer")
-    third = {"name": "three.txt", "mimeType": "text/plain", "buffer": b"three"}
-    walk.page.set_input_files("#files", [third])  # type: ignore[list-item]
+    third = payload("three.txt", b"three")
+    walk.page.set_input_files("#files", [third])
     walk.send("/inbox/message")
     expect(walk.page.locator("[role=status]")).to_be_visible()
     walk.look("sent")

@@ -8,18 +8,13 @@ import { Upload as Tus, type HttpRequest, type HttpResponse } from "tus-js-clien
 import { bearer, problem, type Draft, type Intake } from "./api.js";
 import { CryptoError, Refused } from "./errors.js";
 import type { Upload } from "./packages.js";
+import { blobSpool, type Spool } from "./spools.js";
 import type { SealedStream } from "./streams.js";
 
-/** Keeps the bytes of one sealed file until they are uploaded: a second sealing would give other bytes. */
-export interface Spool {
-  write(stream: ReadableStream<Uint8Array>): Promise<void>;
-  slice(start: number, end: number): Promise<Blob>;
-  /** Forget them. */
-  remove(): Promise<void>;
-}
+export { blobSpool, diskSpool, type Spool } from "./spools.js";
 
 export interface UploadOptions {
-  /** Makes a new spool; without it a Blob, which browsers keep outside the page's memory. */
+  /** Makes a new spool: `blobSpool`, unless another is given. */
   spool?: () => Spool | Promise<Spool>;
   /** Called with bytes that are on the service's durable storage, and the sealed size. */
   onProgress?: (done: number, total: number) => void;
@@ -59,16 +54,6 @@ export function uploader(intake: Intake, draft: Draft, options: UploadOptions = 
     } finally {
       await spool.remove();
     }
-  };
-}
-
-/** Sealed bytes in a Blob. */
-export function blobSpool(): Spool {
-  let kept = new Blob();
-  return {
-    write: async (stream) => void (kept = await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).blob()),
-    slice: async (start, end) => kept.slice(start, end),
-    remove: async () => void (kept = new Blob()),
   };
 }
 

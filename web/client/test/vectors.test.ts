@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { test } from "node:test";
-import { openAttachment } from "../src/attachments.js";
+import { openAttachment, parseEnvelopes } from "../src/attachments.js";
 import { b64, b64u, unb64, unb64u } from "../src/base64.js";
 import { dumps, loads } from "../src/canonical.js";
 import { checkCertificate } from "../src/certificates.js";
@@ -18,7 +18,10 @@ import { parseSigned, SigningKey, verify } from "../src/signatures.js";
 import { FOLDER, readDirectory, READERS, readPackage, readReply, vector, whole, type Vector } from "./readers.js";
 
 test("every vector file is run by a test of this file", () => {
-  const run = ["canonical", "certificate", "negative", "package", "padding", "promise", "receipt", "reply", "rid", "signatures"];
+  const run = [
+    "canonical", "certificate", "negative", "package", "padding", "promise", "receipt", "reply", "rid", "segments",
+    "signatures",
+  ];
   const found = readdirSync(FOLDER).filter((name) => name.endsWith(".json"));
   const known = [...run, "from-ts-package", "from-ts-reply"].map((name) => `${name}.json`);
   assert.deepEqual(found.filter((name) => !known.includes(name)), []);
@@ -93,6 +96,22 @@ test("a reply sealed by the twin opens for the reporter and for the desk, its at
     assert.equal(b64(await openAttachment(unb64(file), line, reporter)), data);
   }
 });
+
+const segments = vector("segments.json");
+
+async function openSegmented({ file, envelope }: Vector): Promise<string> {
+  const [line] = parseEnvelopes([envelope]);
+  return b64(await openAttachment(unb64(file), line!, await HybridIdentity.parse(segments.identity)));
+}
+
+test("attachments that the twin sealed in segments open", async () => {
+  assert.ok(segments.cases.length > 0);
+  for (const found of segments.cases) assert.equal(await openSegmented(found), found.data);
+});
+
+for (const refused of segments.refuse) {
+  test(`refused: segments, ${refused.why}`, () => assert.rejects(openSegmented(refused), CryptoError));
+}
 
 test("a certificate made by the twin is believed under its directory", () => {
   const found = vector("certificate.json");
