@@ -94,6 +94,11 @@ def new_report(reporter: Reporter, mark: str, mode: str = "confidential") -> New
     return NewReport(fields, {"what": f"{mark} what", "accused": f"{mark} who"}, mode, identity, files)
 
 
+def files_of(report: NewReport) -> dict[str, bytes]:
+    """The files of a report by name."""
+    return {item.name: item.data for item in report.attachments if isinstance(item, NewAttachment)}
+
+
 def dialogue(office: Office, reference: str, receipt: str, mark: str, files: dict[str, bytes]) -> str:
     """Triage, assignment, question, answer, a new code; the new receipt."""
     desk, investigator = office.signed_in(office.desk), office.signed_in(office.investigator)

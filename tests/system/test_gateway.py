@@ -16,7 +16,7 @@ from services import dev
 from services.cli.here import Here
 from services.first_run import Folder
 from tests.system.gateway import FILES, Gateway, running
-from tests.system.office import Office, dialogue, new_report, nothing_readable, opened_office
+from tests.system.office import Office, dialogue, files_of, new_report, nothing_readable, opened_office
 from tests.system.test_markers import files_under, marker
 
 SECURITY = {
@@ -69,7 +69,7 @@ def test_the_journey_through_the_gateway(office: Office) -> None:
     with office.here.reporter() as reporter:
         report = new_report(reporter, mark)
         filed = reporter.file_sealed(report)
-        files = {item.name: item.data for item in report.attachments}
+        files = files_of(report)
         new = dialogue(office, filed.reference, filed.receipt, mark, files)
         plain = reporter.file_plain(new_report(reporter, mark, "anonymous"))
     nothing_readable(office, [mark, filed.receipt, new, plain.receipt])

@@ -40,7 +40,7 @@ def test_sealed_report(office: Office) -> None:
     with office.here.reporter() as reporter:
         report = new_report(reporter, mark)
         filed = reporter.file_sealed(report)
-        files = {item.name: item.data for item in report.attachments}
+        files = files_of(report)
         new = dialogue(office, filed.reference, filed.receipt, mark, files)
         assert reporter.check_log_inclusion(filed) is None
         office.job("intake.publish-log")
@@ -55,7 +55,7 @@ def test_plain_report(office: Office) -> None:
     with office.here.reporter() as reporter:
         report = new_report(reporter, mark)
         filed = reporter.file_plain(report)
-        files = {item.name: item.data for item in report.attachments}
+        files = files_of(report)
         new = dialogue(office, filed.reference, filed.receipt, mark, files)
         office.job("intake.publish-log")
         assert reporter.check_log_inclusion(filed) is not None
@@ -74,9 +74,9 @@ def test_report_sealed_by_the_typescript_client(office: Office, tmp_path: Path) 
     mark = marker()
     with office.here.reporter() as reporter:
         report = new_report(reporter, mark)
-    paths = [tmp_path / item.name for item in report.attachments]
-    for path, item in zip(paths, report.attachments, strict=True):
-        path.write_bytes(item.data)
+    paths = [tmp_path / name for name in files_of(report)]
+    for path, data in zip(paths, files_of(report).values(), strict=True):
+        path.write_bytes(data)
     given = {
         "answers": report.answers,
         "fields": report.fields,
@@ -85,7 +85,7 @@ def test_report_sealed_by_the_typescript_client(office: Office, tmp_path: Path) 
         "attachments": [str(path) for path in paths],
     }
     filed = node(office, "file", given)
-    files = {item.name: item.data for item in report.attachments}
+    files = files_of(report)
     new = dialogue(office, filed["reference"], parse_receipt(filed["receipt"]), mark, files)
     office.job("intake.publish-log")
     visit = node(office, "inbox", {"receipt": new, "message": {"text": f"{mark} from node"}})
