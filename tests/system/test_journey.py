@@ -20,6 +20,7 @@ from tests.system.office import (
     REPOSITORY,
     Office,
     dialogue,
+    files_of,
     new_report,
     node,
     nothing_readable,
