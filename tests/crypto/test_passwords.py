@@ -84,6 +84,7 @@ def test_a_changed_hash_does_not_match():
         PHC.replace("m=19456", "m=-1"),
         PHC.replace("$", "%"),
     ],
+    ids=range(15),
 )
 def test_hashes_that_are_malformed_or_cost_too_much_are_refused(phc: str):
     with pytest.raises(FormatError):
