@@ -29,8 +29,8 @@ def test_the_commands_are_those_agreed():
     assert leaves == {
         "doctor", "report file", "inbox show", "inbox send", "inbox add-identity", "inbox replace-code",
         "inbox check", "case list", "case open", "case answer", "case download", "case assign", "case state",
-        "staff add", "staff enrol", "staff list", "keys make", "keys sign-directory", "log verify", "jobs list",
-        "jobs run",
+        "staff add", "staff enrol", "staff list", "keys make", "keys publish", "keys sign-directory", "log verify",
+        "jobs list", "jobs run",
     }  # fmt: skip
 
 
