@@ -14,7 +14,7 @@ from services.crypto import tlog
 from services.crypto.canonical import unb64u
 from services.crypto.errors import CryptoError
 from services.intake import drafts, filing, log
-from services.intake.context import InContext
+from services.intake.context import Context, InContext
 from services.intake.door import Knock, knock
 from services.intake.drafts import draft_bearer
 from services.intake.form import load_form
@@ -115,8 +115,7 @@ async def file_plain_report(
     report = await filing.seal_plain(context, in_force, body, taken.key, taken.files)
     filed = await filing.accept(conn, context, report.package, now, files=taken.files)
     answer = await _created(conn, key, filing.plain_answer(filed, report))
-    answer.background = BackgroundTask(context.blobs.delete_all, taken.unused(wanted))
-    return answer
+    return _then_deleting(answer, context, taken.unused(wanted))
 
 
 @router.post(
@@ -151,12 +150,18 @@ async def file_sealed_package(
         await at_door.enter(conn, context)
     filed = await filing.accept(conn, context, package, now, files=taken.files)
     answer = await _created(conn, key, filed)
-    answer.background = BackgroundTask(context.blobs.delete_all, taken.unused(wanted))
-    return answer
+    return _then_deleting(answer, context, taken.unused(wanted))
 
 
 def _uploads(lines: Sequence[ReportFile] | Sequence[PackagePart]) -> list[UUID | None]:
     return [line.upload for line in lines]
+
+
+def _then_deleting(answer: Response, context: Context, blobs: list[str]) -> Response:
+    """Delete what a filing left over, once its answer has left; a thread is not woken up for nothing."""
+    if blobs:
+        answer.background = BackgroundTask(context.blobs.delete_all, blobs)
+    return answer
 
 
 async def _created(conn: Connection, key: IdempotencyKey, answer: Filed) -> Response:

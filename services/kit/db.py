@@ -25,7 +25,10 @@ def metadata(schema: str) -> MetaData:
 
 
 def make_engine(url: str, pool_size: int = 10) -> AsyncEngine:
-    """An engine that shows no bound values in errors and waits for a free connection instead of refusing."""
+    """An engine that shows no bound values in errors and waits for a free connection instead of refusing.
+
+    Instants come back in UTC whatever the server's own time zone is.
+    """
     return create_async_engine(
         url,
         hide_parameters=True,
@@ -33,7 +36,7 @@ def make_engine(url: str, pool_size: int = 10) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=30,
         pool_pre_ping=False,
-        connect_args={"application_name": "adal", "prepare_threshold": 3},
+        connect_args={"application_name": "adal", "prepare_threshold": 3, "options": "-c timezone=UTC"},
     )
 
 

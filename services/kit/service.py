@@ -1,5 +1,6 @@
 """What the four services have in common: engine, problem documents, health, bounded JSON, job schedule."""
 
+import gc
 import json
 import resource
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -102,6 +103,8 @@ def build_app(
             if startup is not None:
                 await startup(app)
             await stack.enter_async_context(schedule(app.state, jobs))
+            # What was loaded stays: the collector need not look at it again with every few reports.
+            gc.freeze()
             yield
 
     app = FastAPI(
