@@ -14,7 +14,7 @@ from services.intake.filing import lookup_mac, refuse
 from services.intake.form import check_identity
 from services.intake.inbox import Files, Visit, bearer, confirmed, find, from_token
 from services.intake.models import idempotency_keys
-from services.intake.routes import NO_STORE, AtDoor, Key, replayed
+from services.intake.routes import NO_STORE, AtDoor, Key, created, replayed
 from services.intake.schemas import (
     InboxToken,
     InboxView,
@@ -36,7 +36,6 @@ from services.kit.db import Connection
 from services.kit.i18n import N_
 from services.kit.problems import Conflict, FieldError, Invalid, NotFound, TooLarge, responses
 from services.kit.service import JsonRoute
-from services.kit.wire import Model
 
 
 async def never_cached(response: Response) -> None:
@@ -92,12 +91,6 @@ async def _once(request: Request, conn: Connection, key: Key, operation: str) ->
     return await idempotency.claim(conn, idempotency_keys, key, fingerprint, request.app.state.clock())
 
 
-async def _done(conn: Connection, key: Key, answer: Model) -> Response:
-    body = answer.model_dump_json().encode()
-    await idempotency.finish(conn, idempotency_keys, key, body)
-    return Response(body, 201, media_type="application/json", headers=NO_STORE)
-
-
 @router.post(
     "/messages", status_code=201, response_model=Stored, responses=responses(400, 401, 409, 413, 422)
 )
@@ -132,7 +125,7 @@ async def _append(
 ) -> Response:
     now = request.app.state.clock()
     stored = await inbox.append(conn, context, visit.report.id, "reporter", now, lambda _place: files, n)
-    return await _done(conn, key, stored)
+    return await created(conn, key, stored)
 
 
 @router.post("/code", status_code=202, response_class=Response, responses=responses(401, 409, 413, 422))
@@ -222,7 +215,7 @@ async def send_plain_message(
     sequence = (await context.directories.current(conn, now)).directory.sequence
     report = confirmed(visit).report
     seal = partial(plain.seal_message, report, keys, sequence, text=body.text, files=body.attachments)
-    return await _done(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
+    return await created(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
 
 
 @router.post(
@@ -243,7 +236,7 @@ async def add_plain_identity(
     sequence = (await context.directories.current(conn, now)).directory.sequence
     report = confirmed(visit).report
     seal = partial(plain.seal_identity, report, keys, sequence, identity=body.identity)
-    return await _done(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
+    return await created(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
 
 
 @router.post("/plain/files", response_class=Response, responses=responses(403, 404, 409, 422))

@@ -26,6 +26,7 @@ from services.kit.i18n import N_
 from services.kit.idempotency import IdempotencyKey, idempotency_key
 from services.kit.problems import NotFound, responses
 from services.kit.service import JsonRoute
+from services.kit.wire import Model
 
 router = APIRouter(prefix="/api/intake/v1", route_class=JsonRoute)
 
@@ -114,7 +115,7 @@ async def file_plain_report(
         await at_door.enter(conn, context)
     report = await filing.seal_plain(context, in_force, body, taken.key, taken.files)
     filed = await filing.accept(conn, context, report.package, now, files=taken.files)
-    answer = await _created(conn, key, filing.plain_answer(filed, report))
+    answer = await created(conn, key, filing.plain_answer(filed, report))
     return _then_deleting(answer, context, taken.unused(wanted))
 
 
@@ -149,7 +150,7 @@ async def file_sealed_package(
     if not taken.paid:
         await at_door.enter(conn, context)
     filed = await filing.accept(conn, context, package, now, files=taken.files)
-    answer = await _created(conn, key, filed)
+    answer = await created(conn, key, filed)
     return _then_deleting(answer, context, taken.unused(wanted))
 
 
@@ -164,7 +165,8 @@ def _then_deleting(answer: Response, context: Context, blobs: list[str]) -> Resp
     return answer
 
 
-async def _created(conn: Connection, key: IdempotencyKey, answer: Filed) -> Response:
+async def created(conn: Connection, key: IdempotencyKey, answer: Model) -> Response:
+    """The `201` of something stored, kept for a repeat of the request in the same transaction."""
     body = answer.model_dump_json().encode()
     await idempotency.finish(conn, idempotency_keys, key, body)
     return Response(body, 201, media_type="application/json", headers=NO_STORE)
