@@ -9,7 +9,7 @@ from services.crypto.errors import FormatError
 _LETTERS = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _DIGITS = b"0123456789abcdefghijklmnopqrstuv"
 _TO_DIGITS = bytes.maketrans(_LETTERS, _DIGITS)
-_TO_VALUES = bytes.maketrans(_LETTERS, bytes(range(32)))
+_FROM_VALUES = bytes.maketrans(bytes(range(32)), _DIGITS)
 _PAIRS = [bytes((high, low)) for high in _LETTERS for low in _LETTERS]
 _CHECKSUM = 6
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
@@ -29,15 +29,30 @@ def _one(state: int, value: int) -> int:
     return (state & 0x1FFFFFF) << 5 ^ value ^ _STEP[state >> 25]
 
 
-# Two characters at a time: the checksum is linear, and a hybrid recipient is long.
-_TWO_STEPS = [_one(_one(top << 20, 0), 0) for top in range(1024)]
+# The checksum is linear, and a hybrid recipient is long: each bit of the state after a block of characters is the
+# parity of some bits of the state before and of the block. `_MASKS` says of which ones, highest bit of the state first.
+_BLOCK = 256
+
+
+def _masks() -> list[int]:
+    bits = [bytearray() for _ in range(30)]
+    states = [1 << bit for bit in range(5)]  # what one bit of the last character does
+    for _ in range(_CHECKSUM + _BLOCK):
+        for state in states:
+            for place, out in enumerate(bits):
+                out.append(48 + (state >> place & 1))
+        states = [_one(state, 0) for state in states]  # and of the character before it
+    return [int(out[::-1], 2) for out in reversed(bits)]
+
+
+_MASKS = _masks()
 
 
 def encode(hrp: str, data: bytes) -> str:
     """Lower-case bech32 of `data` under the readable prefix `hrp`; FormatError for an unusable prefix."""
     _check_hrp(hrp)
     letters = _letters(data)
-    state = _polymod(hrp, letters.translate(_TO_VALUES) + bytes(_CHECKSUM)) ^ 1
+    state = _polymod(hrp, letters + _LETTERS[:1] * _CHECKSUM) ^ 1
     checksum = bytes(_LETTERS[state >> 5 * place & 31] for place in reversed(range(_CHECKSUM)))
     return f"{hrp}1{(letters + checksum).decode()}"
 
@@ -57,7 +72,7 @@ def decode(text: str) -> tuple[str, bytes]:
     letters = rest.encode()
     if letters.translate(None, _LETTERS):
         raise FormatError("bech32: character outside the alphabet")
-    if _polymod(hrp, letters.translate(_TO_VALUES)) != 1:
+    if _polymod(hrp, letters) != 1:
         raise FormatError("bech32: wrong checksum")
     return hrp, _bytes(letters[:-_CHECKSUM])
 
@@ -67,14 +82,16 @@ def _check_hrp(hrp: str) -> None:
         raise FormatError("bech32: unusable prefix")
 
 
-def _polymod(hrp: str, values: bytes) -> int:
+def _polymod(hrp: str, letters: bytes) -> int:
     codes = hrp.encode()
-    expanded = bytes([*(code >> 5 for code in codes), 0, *(code & 31 for code in codes)]) + values
-    state = 1
-    if len(expanded) % 2:
-        state, expanded = _one(state, expanded[0]), expanded[1:]
-    for high, low in zip(expanded[::2], expanded[1::2], strict=True):
-        state = (state & 0xFFFFF) << 10 ^ high << 5 ^ low ^ _TWO_STEPS[state >> 20]
+    prefix = bytes([1, *(code >> 5 for code in codes), 0, *(code & 31 for code in codes)])
+    bits = int(prefix.translate(_FROM_VALUES) + letters.translate(_TO_DIGITS), 32)
+    state, block = 0, (1 << 5 * _BLOCK) - 1
+    for at in reversed(range(0, len(prefix) + len(letters), _BLOCK)):
+        seen = state << 5 * _BLOCK | bits >> 5 * at & block
+        state = 0
+        for mask in _MASKS:
+            state = state << 1 | (seen & mask).bit_count() & 1
     return state
 
 

@@ -5,8 +5,8 @@ Both end in the same transaction, and `201` leaves only after its commit: attach
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import anyio.to_thread
@@ -14,8 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.crypto import secretbox
-from services.crypto.canonical import b64u as b64
-from services.crypto.canonical import loads
+from services.crypto.canonical import b64u
 from services.crypto.errors import CryptoError
 from services.crypto.manifests import Manifest
 from services.crypto.packages import (
@@ -40,6 +39,7 @@ from services.intake.schemas import Filed, FiledPlain, PlainReport, ReportFile, 
 from services.intake.uploads import StoredFile
 from services.kit.clock import day_of
 from services.kit.i18n import N_
+from services.kit.idempotency import Kept
 from services.kit.problems import Conflict, FieldError, Invalid, TooLarge
 
 #: Parts up to this size lie in the database, larger ones in the blob store.
@@ -106,28 +106,34 @@ def _new_part(
     return store.NewPart(part.role, "reporter", None, part.stored, part.digest, None, blob)
 
 
-async def accept(
-    conn: AsyncConnection,
+@dataclass(frozen=True)
+class Ready:
+    """A checked package with everything that its rows will hold, and what its reporter will be told."""
+
+    filed: Filed
+    report: store.NewReport
+    parts: list[tuple[str, str, int | None, bytes] | store.NewPart]
+
+
+def ready(
     context: Context,
     package: Package,
     now: datetime,
     lane: str = rules.MAIN,
     files: Mapping[str, StoredFile] | None = None,
-) -> Filed:
-    """Store a checked package and promise its place in the log. Errors: Conflict when it is there already.
+) -> Ready:
+    """Make a checked package ready for `accept`, with the promise of its place in the log.
 
     `files` are the stored files that uploaded parts name; the part rows take them over.
     """
     manifest, day = package.manifest, day_of(now)
-    mac = lookup_mac(context, package.lookup)
-    record = log.new_record("manifest", day, rid=b64(manifest.rid), manifest=b64(manifest.digest))
-    fields: dict[str, Any] = dict(manifest.fields)
+    record = log.new_record("manifest", day, rid=b64u(manifest.rid), manifest=b64u(manifest.digest))
     reference = store.new_reference()
-    report = {
-        **fields,
+    values = {
+        **manifest.fields,
         "reference": reference,
         "rid": manifest.rid,
-        "lookup_mac": mac,
+        "lookup_mac": lookup_mac(context, package.lookup),
         "filed_on": day,
         "state": rules.RECEIVED,
         "lane": lane,
@@ -138,24 +144,29 @@ async def accept(
         "signature": package.signature,
         "leaf": record.leaf,
     }
-    grants = [(grant.desk, grant.data) for grant in package.grants]
-    shares = [(share.seat, share.data) for share in package.shares]
-    lines = [_new_part(part, files or {}) for part in package.parts]
-    async with written(context, lines) as parts:
-        try:
-            await store.insert_report(conn, report, parts, grants, shares, record)
-        except IntegrityError:
-            raise Conflict(_KNOWN) from None
     promise = make_promise(record.leaf, day, context.settings.log_origin, context.log_key)
-    context.door.pressure.filed.append(now)
-    return Filed(
+    filed = Filed(
         reference=reference,
         rid=manifest.rid,
         day=day,
         promise=promise.to_json(),
-        record=loads(record.record),
+        record=record.facts,
         salt=record.salt,
     )
+    grants = [(grant.desk, grant.data) for grant in package.grants]
+    shares = [(share.seat, share.data) for share in package.shares]
+    parts = [_new_part(part, files or {}) for part in package.parts]
+    return Ready(filed, store.NewReport(values, grants, shares, record), parts)
+
+
+async def accept(conn: AsyncConnection, context: Context, report: Ready, now: datetime, kept: Kept) -> None:
+    """Store a report and the answer its reporter will get. Errors: Conflict when the report is there already."""
+    async with written(context, report.parts) as parts:
+        try:
+            await store.insert_report(conn, report.report, parts, kept)
+        except IntegrityError:
+            raise Conflict(_KNOWN) from None
+    context.door.pressure.filed.append(now)
 
 
 def as_package(body: SealedPackage, uploaded: Mapping[UUID, UploadedPart] | None = None) -> Package:

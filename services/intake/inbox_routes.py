@@ -14,7 +14,7 @@ from services.intake.filing import lookup_mac, refuse
 from services.intake.form import check_identity
 from services.intake.inbox import Files, Visit, bearer, confirmed, find, from_token
 from services.intake.models import idempotency_keys
-from services.intake.routes import NO_STORE, AtDoor, Key, created, replayed
+from services.intake.routes import NO_STORE, AtDoor, Key, as_json, created, replayed
 from services.intake.schemas import (
     InboxToken,
     InboxView,
@@ -120,12 +120,19 @@ async def add_identity(
     return await _append(request, conn, context, visit, key, Files("identity", body.part), body.n)
 
 
+async def _kept(conn: Connection, key: Key, stored: Stored) -> Response:
+    """The `201` of a new part, kept for a repeat of the request in the same transaction."""
+    answer = as_json(stored)
+    await idempotency.finish(conn, idempotency_keys, key.keep(answer))
+    return created(answer)
+
+
 async def _append(
     request: Request, conn: Connection, context: Context, visit: Visit, key: Key, files: Files, n: int | None
 ) -> Response:
     now = request.app.state.clock()
     stored = await inbox.append(conn, context, visit.report.id, "reporter", now, lambda _place: files, n)
-    return await created(conn, key, stored)
+    return await _kept(conn, key, stored)
 
 
 @router.post("/code", status_code=202, response_class=Response, responses=responses(401, 409, 413, 422))
@@ -215,7 +222,7 @@ async def send_plain_message(
     sequence = (await context.directories.current(conn, now)).directory.sequence
     report = confirmed(visit).report
     seal = partial(plain.seal_message, report, keys, sequence, text=body.text, files=body.attachments)
-    return await created(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
+    return await _kept(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
 
 
 @router.post(
@@ -236,7 +243,7 @@ async def add_plain_identity(
     sequence = (await context.directories.current(conn, now)).directory.sequence
     report = confirmed(visit).report
     seal = partial(plain.seal_identity, report, keys, sequence, identity=body.identity)
-    return await created(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
+    return await _kept(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
 
 
 @router.post("/plain/files", response_class=Response, responses=responses(403, 404, 409, 422))

@@ -24,9 +24,9 @@ T = TypeVar("T")
 
 def new_record(kind: str, day: date, **facts: Any) -> NewRecord:
     """A record with its own random salt, so that the leaf says nothing once the salt is erased."""
-    record = dumps({"v": 1, "type": kind, "day": day.isoformat(), **facts})
-    salt = secrets.token_bytes(32)
-    return NewRecord(record, salt, leaf_hash(salt, record))
+    facts = {"v": 1, "type": kind, "day": day.isoformat(), **facts}
+    record, salt = dumps(facts), secrets.token_bytes(32)
+    return NewRecord(facts, record, salt, leaf_hash(salt, record))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from services.intake.models import idempotency_keys
 from services.intake.settings import Settings
 from services.kit import idempotency
 from services.kit.i18n import N_
-from services.kit.idempotency import IdempotencyKey
+from services.kit.idempotency import IdempotencyKey, Kept
 from services.kit.problems import Invalid, Problem
 
 _RANDOM, _TIME, _MAC = 16, 8, 32
@@ -96,9 +96,13 @@ class FormToken:
             await self.spend(conn)
         return known
 
+    def keep(self, answer: bytes) -> Kept:
+        """The answer, sealed under the token."""
+        return self._key.keep(answer)
+
     async def finish(self, conn: AsyncConnection, answer: bytes) -> None:
-        """Keep the answer, sealed under the token, in the transaction of `claim`."""
-        await idempotency.finish(conn, idempotency_keys, self._key, answer)
+        """Store the answer in the transaction of `claim`."""
+        await idempotency.finish(conn, idempotency_keys, self.keep(answer))
 
 
 @dataclass(frozen=True)

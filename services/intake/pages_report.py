@@ -153,9 +153,10 @@ async def _file(
     in_force = await taken.directory(conn, context, now)
     sealed = await filing.seal_plain(context, in_force, read.report(files), taken.key, taken.files)
     lane = context.pages.budget.lane(now)
-    filed = await filing.accept(conn, context, sealed.package, now, lane, taken.files)
+    ready = filing.ready(context, sealed.package, now, lane, taken.files)
+    filed = ready.filed
     shown = Shown(sealed.receipt, filed.reference, filed.day, filed.promise["body"]["leaf"])
-    await token.finish(conn, shown.to_json().encode())
+    await filing.accept(conn, context, ready, now, token.keep(shown.to_json().encode()))
     return shown, taken.unused(wanted)
 
 

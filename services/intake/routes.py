@@ -114,9 +114,10 @@ async def file_plain_report(
     if not taken.paid:
         await at_door.enter(conn, context)
     report = await filing.seal_plain(context, in_force, body, taken.key, taken.files)
-    filed = await filing.accept(conn, context, report.package, now, files=taken.files)
-    answer = await created(conn, key, filing.plain_answer(filed, report))
-    return _then_deleting(answer, context, taken.unused(wanted))
+    ready = filing.ready(context, report.package, now, files=taken.files)
+    answer = as_json(filing.plain_answer(ready.filed, report))
+    await filing.accept(conn, context, ready, now, key.keep(answer))
+    return _then_deleting(created(answer), context, taken.unused(wanted))
 
 
 @router.post(
@@ -149,9 +150,10 @@ async def file_sealed_package(
     await filing.check_sealed(conn, context, package, now)
     if not taken.paid:
         await at_door.enter(conn, context)
-    filed = await filing.accept(conn, context, package, now, files=taken.files)
-    answer = await created(conn, key, filed)
-    return _then_deleting(answer, context, taken.unused(wanted))
+    ready = filing.ready(context, package, now, files=taken.files)
+    answer = as_json(ready.filed)
+    await filing.accept(conn, context, ready, now, key.keep(answer))
+    return _then_deleting(created(answer), context, taken.unused(wanted))
 
 
 def _uploads(lines: Sequence[ReportFile] | Sequence[PackagePart]) -> list[UUID | None]:
@@ -165,11 +167,14 @@ def _then_deleting(answer: Response, context: Context, blobs: list[str]) -> Resp
     return answer
 
 
-async def created(conn: Connection, key: IdempotencyKey, answer: Model) -> Response:
-    """The `201` of something stored, kept for a repeat of the request in the same transaction."""
-    body = answer.model_dump_json().encode()
-    await idempotency.finish(conn, idempotency_keys, key, body)
-    return Response(body, 201, media_type="application/json", headers=NO_STORE)
+def as_json(answer: Model) -> bytes:
+    """The body of an answer."""
+    return answer.model_dump_json().encode()
+
+
+def created(answer: bytes) -> Response:
+    """The `201` of something stored."""
+    return Response(answer, 201, media_type="application/json", headers=NO_STORE)
 
 
 @router.get("/log/checkpoint", tags=["log"], response_class=PlainTextResponse, responses=responses(404))

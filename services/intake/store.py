@@ -37,6 +37,7 @@ from services.intake.models import (
     states,
     uploads,
 )
+from services.kit.idempotency import Kept
 
 #: Without letters that look or sound alike when read over the phone.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -67,11 +68,22 @@ class NewPart:
 
 @dataclass(frozen=True)
 class NewRecord:
-    """A log record with its salt and leaf hash."""
+    """A log record, its canonical bytes, its salt and leaf hash."""
 
+    facts: dict[str, Any]
     record: bytes
     salt: bytes
     leaf: bytes
+
+
+@dataclass(frozen=True)
+class NewReport:
+    """A report on its way into the store: the columns of its row, (desk, sealed) grants, (seat, sealed) shares."""
+
+    values: dict[str, Any]
+    grants: list[tuple[str, bytes]]
+    shares: list[tuple[int, bytes]]
+    record: NewRecord
 
 
 @dataclass(frozen=True)
@@ -177,6 +189,8 @@ _INSERT_REPORT = text(
         SELECT id, :id, place, sealed FROM file WHERE kind = 'share'
     ), stated AS (
         INSERT INTO intake.states (id, report_id, place, state, day) VALUES (:state_id, :id, 0, :state, :filed_on)
+    ), kept AS (
+        UPDATE intake.idempotency_keys SET answer = :answer WHERE key_hash = :key_hash
     )
     INSERT INTO intake.log_records (id, day, record, salt, leaf) VALUES (:record_id, :filed_on, :record, :salt, :leaf)
     """
@@ -197,32 +211,29 @@ class _File:
 
 
 async def insert_report(
-    conn: AsyncConnection,
-    report: dict[str, Any],
-    new_parts: Sequence[NewPart],
-    new_grants: Sequence[tuple[str, bytes]],
-    new_shares: Sequence[tuple[int, bytes]],
-    record: NewRecord,
+    conn: AsyncConnection, report: NewReport, new_parts: Sequence[NewPart], kept: Kept
 ) -> uuid.UUID:
-    """Store a whole report; `new_grants` are (desk, sealed), `new_shares` (seat, sealed).
+    """Store a whole report, and for its claimed idempotency key the answer.
 
     Errors: IntegrityError when its rid or its receipt is known already.
     """
     report_id = uuid.uuid4()
     files = [
         *(_File("part", i, p.role, p.n, p.size, p.sealed or b"", p.blob) for i, p in enumerate(new_parts)),
-        *(_File("grant", 0, holder, None, len(sealed), sealed) for holder, sealed in new_grants),
-        *(_File("share", seat, "", None, len(sealed), sealed) for seat, sealed in new_shares),
+        *(_File("grant", 0, holder, None, len(sealed), sealed) for holder, sealed in report.grants),
+        *(_File("share", seat, "", None, len(sealed), sealed) for seat, sealed in report.shares),
     ]
     values = {
-        **report,
+        **report.values,
         **_columns(files),
         "id": report_id,
         "sha256s": b"".join(part.sha256 for part in new_parts),
         "state_id": uuid.uuid4(),
         "record_id": uuid.uuid4(),
-        "record": record.record,
-        "salt": record.salt,
+        "record": report.record.record,
+        "salt": report.record.salt,
+        "key_hash": kept.key_hash,
+        "answer": kept.answer,
     }
     await conn.execute(_INSERT_REPORT, values)
     return report_id

@@ -29,6 +29,14 @@ _REUSED = N_("This Idempotency-Key was used for another request. Make a new one.
 
 
 @dataclass(frozen=True)
+class Kept:
+    """An answer as it is stored: sealed, under the hash of the caller's key."""
+
+    key_hash: bytes
+    answer: bytes
+
+
+@dataclass(frozen=True)
 class IdempotencyKey:
     """The caller's key for one request."""
 
@@ -43,7 +51,15 @@ class IdempotencyKey:
         key = secretbox.hkdf(self.secret, "adal/v1/idempotency/fingerprint")
         return secretbox.mac(key, operation.encode(), b"|", body)
 
-    def box_key(self) -> bytes:
+    def keep(self, answer: bytes) -> Kept:
+        """The answer, sealed so that only a repeat of the request opens it."""
+        return Kept(self.digest, secretbox.seal(self._box_key(), answer, self.digest))
+
+    def open_kept(self, sealed: bytes) -> bytes:
+        """The answer that was kept."""
+        return secretbox.open_box(self._box_key(), sealed, self.digest)
+
+    def _box_key(self) -> bytes:
         return secretbox.hkdf(self.secret, "adal/v1/idempotency/answer")
 
 
@@ -89,13 +105,12 @@ async def claim(
         raise Invalid(_REUSED)
     if row.answer is None:  # the request before was refused by a problem that commits
         return None
-    return secretbox.open_box(key.box_key(), row.answer, key.digest)
+    return key.open_kept(row.answer)
 
 
-async def finish(conn: AsyncConnection, table: Table, key: IdempotencyKey, answer: bytes) -> None:
-    """Keep the answer, in the same transaction as what it tells of."""
-    sealed = secretbox.seal(key.box_key(), answer, key.digest)
-    await conn.execute(_finishing(table), {"key_hash": key.digest, "answer": sealed})
+async def finish(conn: AsyncConnection, table: Table, kept: Kept) -> None:
+    """Store the answer, in the same transaction as what it tells of."""
+    await conn.execute(_finishing(table), {"key_hash": kept.key_hash, "answer": kept.answer})
 
 
 async def forget(conn: AsyncConnection, table: Table, now: datetime) -> int:
@@ -104,4 +119,4 @@ async def forget(conn: AsyncConnection, table: Table, now: datetime) -> int:
     return result.rowcount
 
 
-__all__ = ["IdempotencyKey", "claim", "finish", "forget", "idempotency_key"]
+__all__ = ["IdempotencyKey", "Kept", "claim", "finish", "forget", "idempotency_key"]
