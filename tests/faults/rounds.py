@@ -6,7 +6,6 @@ when the same request is repeated with the same idempotency key.
 
 import base64
 import contextlib
-import http.client
 import json
 import os
 import random
@@ -33,42 +32,14 @@ from services.crypto.signatures import Signed, SigningKey
 from services.intake.form import load_form
 from services.kit.blobs import LocalBlobs
 from services.kit.postgres import ensure_cluster
+from tests.faults.sending import Filing, fields
+from tests.faults.uploading import Drafted, drafted
 from tests.system.conftest import Server
 
 FILERS = 6
 SIZES = (0, 100, 70_000, 1_000_000)
-
-
-@dataclass
-class Filing:
-    """One request and what became of it. `reference` is set when a `201` was received whole."""
-
-    path: str
-    body: bytes = field(repr=False)
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    reference: str | None = None
-
-    def send(self, port: int, timeout: float = 20) -> int | None:
-        """Send once; the status, or None when the connection broke."""
-        connection = http.client.HTTPConnection("localhost", port, timeout=timeout)
-        headers = {"Content-Type": "application/json", "Idempotency-Key": self.key}
-        try:
-            connection.request("POST", self.path, self.body, headers)
-            answer = connection.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException):
-            return None
-        finally:
-            connection.close()
-        if answer.status == 201:
-            self.reference = json.loads(content)["reference"]
-        return answer.status
-
-
-def fields() -> dict[str, Any]:
-    form = load_form()
-    first = {f.code: form.lists[f.list].items[0].code for f in form.of("fields").values() if f.list}
-    return {**first, "language": "kk", "year": 2026}
+#: Of files that are uploaded in pieces.
+LARGE = (0, 300_000, 1_500_000)
 
 
 def plain(sizes: Sequence[int]) -> Filing:
@@ -104,6 +75,8 @@ class Counts:
     acknowledged: int = 0
     repeated: int = 0
     absent: int = 0
+    uploads: int = 0
+    resumed: int = 0
     broken: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
 
@@ -145,11 +118,18 @@ class Bench:
     def _file(self, filings: list[Filing], stop: threading.Event) -> None:
         directory = self.directory()
         while not stop.is_set():
-            sizes = [self.random.choice(SIZES) for _ in range(self.random.randrange(3))]
-            filing = plain(sizes) if self.random.random() < 0.3 else sealed(sizes, directory)
+            filing = self._filing(directory)
             filings.append(filing)
             if filing.send(self.server.port) != 201:
                 return
+
+    def _filing(self, directory: Directory) -> Filing:
+        """A report of any kind: plain or sealed, its files inside the request or uploaded before."""
+        count, mode = self.random.randrange(3), "plain" if self.random.random() < 0.3 else "sealed"
+        if self.random.random() < 0.4:
+            return drafted(mode, [self.random.choice(LARGE) for _ in range(count + 1)], directory)
+        sizes = [self.random.choice(SIZES) for _ in range(count)]
+        return plain(sizes) if mode == "plain" else sealed(sizes, directory)
 
     def _again(self) -> None:
         """Everything stops and starts, as after a power cut."""
@@ -162,6 +142,7 @@ class Bench:
     def _check(self, filings: Sequence[Filing]) -> None:
         stored = look(self.server.var)
         for filing in filings:
+            self.counts.uploads += isinstance(filing, Drafted)
             if filing.reference is None:
                 self._repeat(filing)
             elif filing.reference not in stored:
@@ -172,9 +153,10 @@ class Bench:
 
     def _repeat(self, filing: Filing) -> None:
         before = stored_count(self.server.var)
+        self.counts.resumed += isinstance(filing, Drafted) and filing.half_way
         status = filing.send(self.server.port)
-        if status != 201:
-            self.counts.broken.append(f"not resumable: {status}")
+        if status != 201 or filing.broken:
+            self.counts.broken.append(filing.broken or f"not resumable: {status}")
         elif stored_count(self.server.var) > before:
             self.counts.absent += 1
         else:

@@ -1,0 +1,17 @@
+"""Identity requests, decisions, releases, undertakings.
+
+Revision 0004, after 0003.
+"""
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Filled in below."""
+
+
+def downgrade() -> None:
+    """Filled in below."""

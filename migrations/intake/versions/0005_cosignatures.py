@@ -1,0 +1,17 @@
+"""Cosignatures of witnesses on checkpoints.
+
+Revision 0005, after 0004.
+"""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Filled in below."""
+
+
+def downgrade() -> None:
+    """Filled in below."""
