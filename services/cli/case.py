@@ -40,11 +40,20 @@ def list_cases(
     state: Annotated[str | None, typer.Option(help=N_("Only this state."))] = None,
     category: Annotated[str | None, typer.Option(help=N_("Only this category (code)."))] = None,
     region: Annotated[str | None, typer.Option(help=N_("Only this region (code)."))] = None,
+    lane: Annotated[
+        str | None, typer.Option(help=N_("main, or quarantine: filed above the budget of the pages."))
+    ] = None,
     mine: Annotated[bool, typer.Option("--mine", help=N_("Only cases assigned to you."))] = False,
     limit: Annotated[int, typer.Option(min=1, help=N_("At most so many."))] = 100,
 ) -> None:
     """Print the coded values of cases."""
-    asked = {"state": state, "category": category, "region": region, "assigned": "me" if mine else None}
+    asked = {
+        "state": state,
+        "category": category,
+        "region": region,
+        "lane": lane,
+        "assigned": "me" if mine else None,
+    }
     filters = {name: value for name, value in asked.items() if value is not None}
     rows = []
     with SignIn(here_of(ctx), login, secrets).session() as session:
@@ -52,11 +61,20 @@ def list_cases(
             fields = line.fields
             rows.append(
                 [line.reference, state_name(line.state), line.filed_on.isoformat(), str(fields.get("category")),
-                 str(fields.get("region")), str(fields.get("urgency")), str(len(line.assignees))]
+                 str(fields.get("region")), str(fields.get("urgency")), lane_name(line.lane), str(len(line.assignees))]
             )  # fmt: skip
             if len(rows) == limit:
                 break
-    heads = [_("Reference"), _("State"), _("Day"), _("Category"), _("Region"), _("Urgency"), _("Assigned")]
+    heads = [
+        _("Reference"),
+        _("State"),
+        _("Day"),
+        _("Category"),
+        _("Region"),
+        _("Urgency"),
+        _("Lane"),
+        _("Assigned"),
+    ]
     table(heads, rows)
 
 
@@ -150,6 +168,11 @@ def state(
     say(_("The state is now: {state}", state=state_name(reached)))
 
 
+def lane_name(lane: str) -> str:
+    """The lane of a report in the reader's language."""
+    return _("quarantine") if lane == "quarantine" else _("main")
+
+
 def _id(session: StaffSession, case: str) -> str:
     try:
         return str(UUID(case))
@@ -178,6 +201,7 @@ def _print(form: Form, case: OpenedCase) -> None:
             (_("State"), state_name(line.state)),
             (_("Day"), date_text(line.filed_on, language())),
             (_("Desk"), shown(line.desk)),
+            (_("Lane"), lane_name(line.lane)),
         ]
     )
     say()

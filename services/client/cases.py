@@ -35,6 +35,7 @@ class CaseLine:
     state: str
     filed_on: date
     mode: str
+    lane: str
     desk: str
     fields: dict[str, Any] = field(repr=False)
     assignees: tuple[str, ...] = field(repr=False)
@@ -44,7 +45,8 @@ class CaseLine:
         """Read a line of the API. Errors: KeyError, FormatError."""
         return cls(
             str(value["id"]), str(value["reference"]), str(value["state"]), rules.day(value["filed_on"]),
-            str(value["mode"]), str(value["desk"]), dict(value["fields"]), tuple(map(str, value["assignees"])),
+            str(value["mode"]), str(value["lane"]), str(value["desk"]), dict(value["fields"]),
+            tuple(map(str, value["assignees"])),
         )  # fmt: skip
 
 

@@ -72,9 +72,12 @@ async def delete_untouched(conn: AsyncConnection, draft_id: uuid.UUID) -> list[s
     return list(gone.scalars())
 
 
-async def unfiled_bytes(conn: AsyncConnection) -> int:
-    """Bytes of all files of all drafts on the disk."""
-    return int(await conn.scalar(select(func.coalesce(func.sum(uploads.c.stored), 0))) or 0)
+async def unfiled_bytes(conn: AsyncConnection, *, by_page: bool = False) -> int:
+    """Bytes of all files of all drafts on the disk, or of those only that pages opened."""
+    query = select(func.coalesce(func.sum(uploads.c.stored), 0))
+    if by_page:
+        query = query.join(drafts, drafts.c.id == uploads.c.draft_id).where(drafts.c.by_page)
+    return int(await conn.scalar(query) or 0)
 
 
 async def add_upload(

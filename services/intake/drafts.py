@@ -64,15 +64,26 @@ def secret_hash(authorization: str | None) -> bytes:
 
 
 async def open_draft(
-    conn: AsyncConnection, context: Context, in_force: InForce, body: NewDraft, now: datetime
+    conn: AsyncConnection,
+    context: Context,
+    in_force: InForce,
+    body: NewDraft,
+    now: datetime,
+    *,
+    by_page: bool = False,
 ) -> OpenedDraft:
-    """A new draft. In plain mode the report key is made here; its secret is sealed to the desk and forgotten."""
+    """A new draft. In plain mode the report key is made here; its secret is sealed to the desk and forgotten.
+
+    A page without script pays with no proof of work (`by_page`): its drafts share a space of their own, and end with
+    the form.
+    """
     secret, limits = secrets.token_bytes(32), context.settings
     # Whole hours: the minute in which somebody began is nobody's business.
     whole = now.replace(minute=0, second=0, microsecond=0)
-    expires = whole + timedelta(hours=limits.draft_hours + 1)
+    hours = limits.page_max_hours if by_page else limits.draft_hours
+    expires = whole + timedelta(hours=hours + 1)
     values: dict[str, Any] = {
-        "secret": hashlib.sha256(secret).digest(), "mode": body.mode, "expires": expires,
+        "secret": hashlib.sha256(secret).digest(), "mode": body.mode, "expires": expires, "by_page": by_page,
     }  # fmt: skip
     opened = OpenedDraft(
         draft=b64u(secret),

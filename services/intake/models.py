@@ -7,6 +7,7 @@ import uuid
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -185,6 +187,14 @@ log_checkpoints = Table(
     Column("note", Text, nullable=False),
 )
 
+log_cosignatures = Table(
+    "log_cosignatures",
+    metadata,
+    Column("size", BigInteger, ForeignKey("intake.log_checkpoints.size"), primary_key=True, autoincrement=False),
+    Column("witness", Text, primary_key=True, comment="vkey, as the directory names it"),
+    Column("line", Text, nullable=False, comment="the signature line of the note, with its newline"),
+)
+
 drafts = Table(
     "drafts",
     metadata,
@@ -196,6 +206,9 @@ drafts = Table(
     Column("report_recipient", Text, comment="plain mode: public half of the report key"),
     Column("desk", Text),
     Column("sealed_grant", LargeBinary, comment="plain mode: the report key, sealed to the desk"),
+    Column(
+        "by_page", Boolean, nullable=False, server_default=false(), comment="opened without proof of work"
+    ),
     CheckConstraint("mode IN ('sealed', 'plain')", name="mode"),
     Index("ix_drafts_expires", "expires"),
 )

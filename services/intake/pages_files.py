@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from fastapi import Request
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.crypto.age import HybridRecipient
 from services.intake import draft_store, drafts
@@ -152,7 +153,8 @@ class DraftFiles:
     async def _new(self, now: datetime) -> str:
         async with transaction(self.request) as conn:
             in_force = await self.context.directories.current(conn, now)
-            opened = await drafts.open_draft(conn, self.context, in_force, NewDraft(mode="plain"), now)
+            asked = NewDraft(mode="plain")
+            opened = await drafts.open_draft(conn, self.context, in_force, asked, now, by_page=True)
         self.opened = True
         return opened.draft
 
@@ -161,14 +163,20 @@ class DraftFiles:
         assert self.draft is not None  # noqa: S101
         upload = uuid.uuid4()
         async with transaction(self.request) as conn:
-            unfiled = await draft_store.unfiled_bytes(conn)
-            if unfiled + file.stored > self.context.settings.unfiled_bytes:
-                raise FileRefused(InsufficientStorage.detail)
+            await self._check_space(conn, file)
             done = Progress(file.size, file.stored, file.segments)
             if not await draft_store.add_upload(conn, self.draft.id, upload, file.blob, file.size, done):
                 raise FileRefused(drafts.DraftGone.detail)
             await draft_store.set_digest(conn, upload, file.sha256)
         return str(upload)
+
+    async def _check_space(self, conn: AsyncConnection, file: StoredFile) -> None:
+        """Forms cost nothing, so a flood of them fills the space of pages and no more."""
+        limits = self.context.settings
+        whole = await draft_store.unfiled_bytes(conn)
+        of_pages = await draft_store.unfiled_bytes(conn, by_page=True)
+        if whole + file.stored > limits.unfiled_bytes or of_pages + file.stored > limits.page_unfiled_bytes:
+            raise FileRefused(InsufficientStorage.detail)
 
     async def discard(self) -> None:
         """Forget the draft if it was opened for this form and no report has taken it."""
@@ -217,7 +225,7 @@ class _DraftFile:
 def seal_kept(context: Context, files: list[KeptFile], now: datetime) -> str:
     """The files of a draft as a note for the page that shows a mistake."""
     lines = [[file.upload, file.name, file.type, file.size] for file in files]
-    hours = timedelta(hours=context.settings.draft_hours)
+    hours = timedelta(hours=context.settings.page_max_hours)
     return seal_note(context, _KEPT, json.dumps(lines), now, hours)
 
 

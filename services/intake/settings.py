@@ -61,6 +61,9 @@ class Settings(ServiceSettings):
         ge=0,
         description="reports from pages without script, in one process; those above go to the quarantine lane",
     )
+    page_unfiled_bytes: int = Field(
+        16 << 30, ge=0, description="the part of unfiled_bytes that files from pages without script may fill"
+    )
     page_openings_per_minute: int = Field(
         120, ge=1, description="inboxes opened by pages without script, in one process; those above wait"
     )

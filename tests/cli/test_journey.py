@@ -150,6 +150,8 @@ def test_a_case_is_read_answered_and_handed_on(
 ):
     receipt, reference = filed
     assert reference in adal("case", "list", "--secrets", desk, "--state", "received").out
+    assert reference in adal("case", "list", "--secrets", desk, "--lane", "main").out
+    assert reference not in adal("case", "list", "--secrets", desk, "--lane", "quarantine").out
     opened = adal("case", "open", reference, "--secrets", desk)
     assert WORDS in opened.out
     assert "photo.jpg (image/jpeg, 11)" in opened.out

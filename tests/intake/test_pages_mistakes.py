@@ -8,6 +8,7 @@ import pytest
 
 from tests.intake.builders import Sql, World
 from tests.intake.pages import REPORT, File, Visitor, opened
+from tests.intake.tus import open_draft
 
 pytestmark = pytest.mark.anyio
 
@@ -174,10 +175,10 @@ async def test_too_much_is_told_beside_the_files_and_the_rest_is_kept(
     assert page.form("/report/sent")["what"] == "my words"
 
 
-@pytest.mark.parametrize("setting", ["unfiled_bytes", "disk_floor_bytes"])
+@pytest.mark.parametrize("setting", ["unfiled_bytes", "page_unfiled_bytes", "disk_floor_bytes"])
 async def test_a_full_disk_refuses_files_and_takes_reports_without(world: World, setting: str) -> None:
     state = world.app.state
-    full = {"unfiled_bytes": 0, "disk_floor_bytes": 1 << 60}[setting]
+    full = {"unfiled_bytes": 0, "page_unfiled_bytes": 0, "disk_floor_bytes": 1 << 60}[setting]
     state.context = replace(state.context, settings=state.settings.model_copy(update={setting: full}))
     visitor = Visitor(world)
     page = await visitor.fill_report([("a.txt", "text/plain", b"one")])
@@ -186,6 +187,35 @@ async def test_a_full_disk_refuses_files_and_takes_reports_without(world: World,
     blobs = len([path for path in (world.folder.var / "blobs").rglob("*") if path.is_file()])
     assert (await visitor.send("/report/sent", {**page.form("/report/sent"), **REPORT}, [])).status == 201
     assert len([path for path in (world.folder.var / "blobs").rglob("*") if path.is_file()]) == blobs
+
+
+async def test_a_flood_of_forms_fills_the_space_of_pages_and_no_other(world: World, sql: Sql) -> None:
+    state = world.app.state
+    changed = state.settings.model_copy(update={"page_unfiled_bytes": 70_000})
+    state.context = replace(state.context, settings=changed)
+    mistake = {**REPORT, "category": ""}  # so that the files stay in a draft
+    refused = []
+    for _ in range(3):
+        visitor = Visitor(world)
+        form = (await visitor.load("/report")).form("/report/sent")
+        page = await visitor.send(
+            "/report/sent", {**form, **mistake}, [("a.bin", "video/mp4", b"x" * 30_000)]
+        )
+        refused.append("no space" in page.error_of("files"))
+    assert refused == [False, False, True]
+    ((stored,),) = sql("SELECT sum(stored) FROM intake.uploads")
+    assert 60_000 < stored <= 70_000
+    paid = await open_draft(world)  # who solved a challenge still has room
+    await paid.whole(b"y" * 200_000)
+
+
+async def test_a_draft_of_a_page_ends_with_its_form(world: World, sql: Sql) -> None:
+    visitor = Visitor(world)
+    form = (await visitor.load("/report")).form("/report/sent")
+    await visitor.send("/report/sent", {**form, **REPORT, "category": ""}, [("a.bin", "video/mp4", b"x")])
+    ((expires,),) = sql("SELECT expires FROM intake.drafts")
+    hours = world.app.state.settings.page_max_hours
+    assert timedelta(hours=hours) <= expires - world.now() <= timedelta(hours=hours + 1)
 
 
 async def test_without_a_directory_in_force_nothing_is_taken_and_nothing_lost(world: World) -> None:
