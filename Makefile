@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+BENCH ?= bench
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help serve demo test check static format lint types contracts catalogues openapi locks faults bench clean web
@@ -45,8 +46,8 @@ openapi: $(VENV)/dev-ready
 openapi-write: $(VENV)/dev-ready ## write docs/openapi anew after a change of the API
 	$(BIN)/python -m services.openapi docs/openapi
 
-bench: $(VENV)/dev-ready web ## measure, side by side in one run (bench/README.md)
-	$(BIN)/python -m bench $(ARGS)
+bench: $(VENV)/dev-ready web ## measure, side by side in one run (BENCH=bench.uploads and others: bench/README.md)
+	$(BIN)/python -m $(BENCH) $(ARGS)
 
 faults: $(VENV)/dev-ready ## 300 rounds of kill -9 under filing, resumable (ARGS="--rounds 10 --home FOLDER")
 	$(BIN)/python -m tests.faults $(ARGS)
