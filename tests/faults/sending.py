@@ -9,7 +9,8 @@ from typing import Any
 
 from services.intake.form import load_form
 
-TIMEOUT = 20
+#: Seconds to wait for an answer. Under strace everything is slow.
+TIMEOUT = 20.0
 
 
 class Lost(Exception):
@@ -26,10 +27,15 @@ class Answer:
 
 
 def request(
-    port: int, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    port: int,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
 ) -> Answer:
     """Send once. Errors: Lost."""
-    connection = http.client.HTTPConnection("localhost", port, timeout=TIMEOUT)
+    connection = http.client.HTTPConnection("localhost", port, timeout=timeout)
     sent = {"Content-Type": "application/json", **(headers or {})}
     try:
         connection.request(method, path, body, sent)
@@ -54,12 +60,11 @@ class Filing:
     reference: str | None = None
     broken: str = ""
 
-    def send(self, port: int) -> int | None:
+    def send(self, port: int, timeout: float = TIMEOUT) -> int | None:
         """Send once; the status, or None when the connection broke."""
+        headers = {**self.headers, "Idempotency-Key": self.key}
         try:
-            answer = request(
-                port, "POST", self.path, self.body, {**self.headers, "Idempotency-Key": self.key}
-            )
+            answer = request(port, "POST", self.path, self.body, headers, timeout)
         except Lost:
             return None
         if answer.status == 201:

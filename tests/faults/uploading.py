@@ -14,7 +14,7 @@ from services.crypto.packages import ReportKey, SealedFile, UploadedPart, seal_r
 from services.crypto.receipts import ReceiptKeys
 from services.crypto.signatures import SigningKey
 from services.intake.form import load_form
-from tests.faults.sending import Answer, Filing, Lost, fields, request
+from tests.faults.sending import TIMEOUT, Answer, Filing, Lost, fields, request
 
 PIECE = 256 << 10
 API = "/api/intake/v1"
@@ -46,10 +46,10 @@ class Drafted(Filing):
         sizes = [(upload.confirmed, len(upload.data)) for upload in self.uploads]
         return any(done for done, _ in sizes) and any(done < size for done, size in sizes)
 
-    def send(self, port: int) -> int | None:
+    def send(self, port: int, timeout: float = TIMEOUT) -> int | None:
         """Open, upload, file: as far as it goes. The last status, or None when the connection broke."""
         if self.body:  # everything was uploaded, and the report may have been filed already
-            return super().send(port)
+            return super().send(port, timeout)
         try:
             return self._all(port)
         except Lost:
