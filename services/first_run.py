@@ -77,16 +77,17 @@ class Folder:
     def signing(self, name: str) -> SigningKey:
         return SigningKey.from_seed(self.secret(name))
 
-    def group(self, name: str, key_id: str, signs: bool) -> tuple[HybridIdentity, SigningKey | None]:
+    def group(self, name: str, key_id: str) -> tuple[HybridIdentity, SigningKey]:
         """A group key as the plaintext of sealing format section 11, made once."""
         path = self.keys / f"{name}.key"
         if not path.exists():
-            sign = f"# sign: {b64u(SigningKey.generate().seed)}\n" if signs else ""
-            text = f"# adal/v1/group-key\n# id: {key_id}\n{sign}{HybridIdentity.generate()}\n"
+            sign = f"# sign: {b64u(SigningKey.generate().seed)}"
+            text = f"# adal/v1/group-key\n# id: {key_id}\n{sign}\n{HybridIdentity.generate()}\n"
             write_private(path, text.encode())
         lines = path.read_text().splitlines()
-        signing = SigningKey.from_seed(unb64u(lines[2].removeprefix("# sign: "), 32)) if signs else None
-        return HybridIdentity.parse(lines[-1]), signing
+        return HybridIdentity.parse(lines[-1]), SigningKey.from_seed(
+            unb64u(lines[2].removeprefix("# sign: "), 32)
+        )
 
 
 def roots(folder: Folder) -> list[SigningKey]:
@@ -101,13 +102,19 @@ def directory(folder: Folder, now: datetime) -> Signed:
         folder.file("roots.json"), json.dumps({"roots": [b64u(key.verify_key) for key in keys]}).encode()
     )
     last = Signed.from_json(json.loads(path.read_text())) if path.exists() else None
-    if last is not None and _still_good(last, keys, now):
+    if last is not None and _still_good(last, keys, now) and last.body["witnesses"] == witnesses(folder):
         return last
     previous = parse_directory(last) if last else None
     sequence, digest = (previous.sequence + 1, previous.digest) if previous else (1, bytes(32))
     signed = sign_document("directory", _body(folder, sequence, digest, now), keys[:2])
     write_private(path, json.dumps(signed.to_json(), indent=1).encode())
     return signed
+
+
+def witnesses(folder: Folder) -> list[str]:
+    """The vkeys of `witnesses.json`, which a developer may write; none without it."""
+    path = folder.file("witnesses.json")
+    return [str(VerifierKey.parse(vkey)) for vkey in json.loads(path.read_text())] if path.exists() else []
 
 
 def _still_good(last: Signed, keys: Iterable[SigningKey], now: datetime) -> bool:
@@ -134,6 +141,7 @@ def _body(folder: Folder, sequence: int, previous: bytes, now: datetime) -> dict
         certifiers=[Certifier(f"certifier-{i}", folder.signing(f"certifier-{i}").verify_key) for i in (1, 2)],
         payments=[_seat(folder, "payments", i, epoch) for i in range(1, SEATS + 1)],
         logs=[Log(ORIGIN, str(VerifierKey(ORIGIN, log.verify_key)))],
+        witnesses=witnesses(folder),
     )
 
 
@@ -143,15 +151,14 @@ def _desks(folder: Folder, month: str) -> list[Desk]:
     earlier = {path.stem.removeprefix(name) for path in folder.keys.glob(f"{name}*.key")}
     desks = []
     for each in sorted({*earlier, month}):
-        identity, signing = folder.group(f"{name}{each}", f"{DESK}/{each}", signs=True)
-        assert signing is not None  # noqa: S101 - desks sign
+        identity, signing = folder.group(f"{name}{each}", f"{DESK}/{each}")
         desks.append(Desk(DESK, each, identity.recipient, signing.verify_key))
     return desks
 
 
 def _seat(folder: Folder, kind: str, number: int, epoch: str) -> Seat:
-    identity, _ = folder.group(f"{kind}-{number}-{epoch}", f"{kind}-{number}/{epoch}", signs=False)
-    return Seat(number, identity.recipient, epoch)
+    identity, signing = folder.group(f"{kind}-{number}-{epoch}", f"{kind}-{number}/{epoch}")
+    return Seat(number, identity.recipient, epoch, signing.verify_key)
 
 
 # --- database

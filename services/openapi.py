@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
+
 from services.first_run import SERVICES
 
 #: A document does not depend on the settings; these only let the app be built. Nothing connects.
@@ -27,13 +29,18 @@ _FILES: dict[str, dict[str, Any]] = {
 }
 
 
-def document(service: str) -> str:
-    """The OpenAPI document of a service as stable text."""
+def unconnected(service: str) -> FastAPI:
+    """The app of a service to look at; it can serve nothing."""
     settings = importlib.import_module(f"services.{service}.settings").Settings
-    app = importlib.import_module(f"services.{service}.app").create_app(
+    app: FastAPI = importlib.import_module(f"services.{service}.app").create_app(
         settings(**_NOWHERE, **_FILES.get(service, {}))
     )
-    return json.dumps(app.openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return app
+
+
+def document(service: str) -> str:
+    """The OpenAPI document of a service as stable text."""
+    return json.dumps(unconnected(service).openapi(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def main() -> None:

@@ -1,15 +1,23 @@
 -- The grants of all services in one page: what each login may do, and nothing more. Runs after the migrations, as the
 -- database's administrator, any number of times. tests/system/test_grants.py tries to break every line.
 
--- intake: files, reads and answers; changes a report only in its state and its receipt; never changes or deletes what is
--- sealed, granted or logged.
+-- intake: files, reads and answers; changes a report only in its state and its receipt; never changes what is sealed,
+-- granted or logged, and deletes of it nothing but grants.
 GRANT USAGE ON SCHEMA intake TO adal_intake;
 GRANT SELECT ON intake.alembic_version TO adal_intake;
 GRANT SELECT, INSERT ON intake.reports, intake.parts, intake.grants, intake.shares, intake.states, intake.assignments TO adal_intake;
-GRANT UPDATE (state, lookup_mac, pending_lookup_mac, pending_part, pending_n, code_replaced_on) ON intake.reports TO adal_intake;
+GRANT UPDATE (state, lookup_mac, pending_lookup_mac, pending_part, pending_n, code_replaced_on, retaliation_on, carried, pending_carried) ON intake.reports TO adal_intake;
 GRANT UPDATE (ended) ON intake.assignments TO adal_intake;
-GRANT SELECT, INSERT ON intake.log_records, intake.log_entries, intake.log_tiles, intake.log_checkpoints TO adal_intake;
-GRANT SELECT, INSERT ON intake.directories TO adal_intake;
+-- A grant is deleted when the desk hands a case on and when somebody's access ends; none is ever changed.
+GRANT DELETE ON intake.grants TO adal_intake;
+GRANT SELECT, INSERT, UPDATE (status) ON intake.protections TO adal_intake;
+GRANT SELECT, INSERT ON intake.disclosures TO adal_intake;
+GRANT SELECT, INSERT ON intake.log_records, intake.log_entries, intake.log_tiles, intake.log_checkpoints, intake.log_cosignatures TO adal_intake;
+-- Custody: what was signed, sealed or shown stays; only the state of a request moves.
+GRANT SELECT, INSERT ON intake.identity_requests, intake.identity_reasons, intake.identity_decisions, intake.identity_releases TO adal_intake;
+GRANT SELECT, INSERT ON intake.undertakings, intake.identity_openings TO adal_intake;
+GRANT UPDATE (state) ON intake.identity_requests TO adal_intake;
+GRANT SELECT, INSERT ON intake.directories, intake.certificates_logged TO adal_intake;
 GRANT SELECT, INSERT, DELETE ON intake.spent_challenges TO adal_intake;
 -- A draft and its uploads are deleted when they are filed or too old. PostgreSQL lets only who may update lock a row.
 GRANT SELECT, INSERT, DELETE, UPDATE (expires) ON intake.drafts TO adal_intake;
@@ -17,15 +25,24 @@ GRANT SELECT, INSERT, DELETE, UPDATE (received, stored, segments, sha256) ON int
 GRANT SELECT, INSERT, DELETE, UPDATE (answer) ON intake.idempotency_keys TO adal_intake;
 GRANT SELECT, INSERT, UPDATE ON intake.job_runs TO adal_intake;
 
--- accounts: adds people and never changes or deletes them; changes credentials, own keys and counters; forgets ended sessions.
+-- accounts: adds people and never deletes them; changes their roles, whether they work here, credentials, own keys and
+-- counters; forgets ended sessions and used codes. Never changes a login, a name, or what a passkey or API client is.
 GRANT USAGE ON SCHEMA accounts TO adal_accounts;
 GRANT SELECT ON accounts.alembic_version TO adal_accounts;
 GRANT SELECT, INSERT ON accounts.people, accounts.credentials, accounts.keys, accounts.certificates, accounts.group_keys TO adal_accounts;
+GRANT UPDATE (roles, active, left_on) ON accounts.people TO adal_accounts;
 GRANT UPDATE (password_phc, totp_box, totp_last_step, totp_confirmed, enrolment_hash, enrolment_expires) ON accounts.credentials TO adal_accounts;
 GRANT UPDATE (wrapped, recipient, verify_key) ON accounts.keys TO adal_accounts;
-GRANT UPDATE (added) ON accounts.certificates TO adal_accounts;
+GRANT UPDATE (added, ended) ON accounts.certificates TO adal_accounts;
+GRANT SELECT, INSERT, DELETE, UPDATE (document, proposed_by, day) ON accounts.pending_certificates TO adal_accounts;
+-- A key that is split anew takes its sub-shares with it.
+GRANT SELECT, INSERT, DELETE ON accounts.split_keys, accounts.key_shares, accounts.released_shares TO adal_accounts;
 GRANT UPDATE (data) ON accounts.group_keys TO adal_accounts;
-GRANT SELECT, INSERT, DELETE, UPDATE (revoked) ON accounts.sessions TO adal_accounts;
+GRANT SELECT, INSERT, DELETE, UPDATE (revoked, stepped) ON accounts.sessions TO adal_accounts;
+GRANT SELECT, INSERT, DELETE, UPDATE (sign_count) ON accounts.passkeys TO adal_accounts;
+GRANT SELECT, INSERT, DELETE ON accounts.challenges, accounts.recovery_codes TO adal_accounts;
+GRANT SELECT, INSERT, UPDATE (secret_hash, active) ON accounts.api_clients TO adal_accounts;
+GRANT DELETE ON accounts.group_keys TO adal_accounts;
 GRANT SELECT, INSERT, DELETE, UPDATE (window_start, count) ON accounts.sign_in_throttle TO adal_accounts;
 GRANT SELECT, INSERT, UPDATE ON accounts.job_runs TO adal_accounts;
 

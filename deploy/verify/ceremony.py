@@ -126,4 +126,6 @@ def publish_directory(made: Stack, staff: Here) -> None:
 def _seat(keys: Path, kind: str, number: int, epoch: str) -> Seat:
     path = keys / f"{kind}-{number}.key"
     adal("keys", "make", path, "--kind", "seat", "--id", f"{kind}-{number}/{epoch}")
-    return Seat(number, read_group_key(path).identity.recipient, epoch)
+    key = read_group_key(path)
+    assert key.signing is not None
+    return Seat(number, key.identity.recipient, epoch, key.signing.verify_key)

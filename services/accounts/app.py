@@ -2,7 +2,16 @@
 
 from fastapi import FastAPI
 
-from services.accounts import context, routes, rules, staff_routes
+from services.accounts import (
+    admin_routes,
+    client_routes,
+    context,
+    keys_routes,
+    me_routes,
+    routes,
+    rules,
+    staff_routes,
+)
 from services.accounts.jobs import JOBS
 from services.accounts.settings import Settings
 from services.kit.service import build_app
@@ -18,10 +27,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="Adal accounts",
         description="Who works here, in which roles, and with which keys.",
         settings=settings or Settings(),
-        routers=[routes.router, staff_routes.router],
+        routers=[
+            routes.router,
+            me_routes.router,
+            staff_routes.router,
+            keys_routes.router,
+            admin_routes.router,
+            client_routes.router,
+        ],
         jobs=JOBS,
         startup=context.start,
         max_body_size=MAX_BODY,
     )
-    app.state.access = rules.ACCESS
+    app.state.access, app.state.step_up = rules.ACCESS, rules.STEP_UP
     return app

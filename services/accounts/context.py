@@ -9,7 +9,9 @@ from uuid import UUID
 import anyio
 from fastapi import Depends, FastAPI, Request
 
+from services.accounts.passkeys import RelyingParty
 from services.accounts.settings import Settings
+from services.accounts.throttle import Budget
 from services.crypto import secretbox, totp
 from services.crypto.canonical import unb64u
 from services.crypto.errors import CryptoError
@@ -38,6 +40,27 @@ class Context:
     def throttle_key(self, login: str) -> bytes:
         """What attempts are counted by: the same for known and unknown logins, and of no use to a thief."""
         return secretbox.mac(self.service_key, b"adal/v1/accounts/throttle", login.encode())
+
+    def budget(self, kind: str, subject: str, attempts: int) -> Budget:
+        """The attempts of one subject at one kind of proof: a login, a person, or an API client."""
+        key = secretbox.mac(self.service_key, b"adal/v1/accounts/budget", kind.encode(), subject.encode())
+        return Budget(key, attempts, self.settings.throttle_window)
+
+    def challenge_owner(self, purpose: str, subject: bytes) -> bytes:
+        """What a passkey challenge is stored under: it answers for this purpose and this asker only."""
+        return secretbox.mac(self.service_key, b"adal/v1/accounts/challenge", purpose.encode(), subject)
+
+    def recovery_hash(self, person: UUID, letters: str) -> bytes:
+        """How a recovery code of 80 bits is stored: a thief of the table cannot even test a guess."""
+        return secretbox.mac(self.service_key, b"adal/v1/accounts/recovery", person.bytes, letters.encode())
+
+    @property
+    def relying_party(self) -> RelyingParty:
+        """Who passkeys are made for. On a development machine that is `localhost`, on any port."""
+        settings = self.settings
+        if settings.development and not settings.passkey_rp_id:
+            return RelyingParty("localhost", (), local=True)
+        return RelyingParty(settings.passkey_rp_id, settings.passkey_origins)
 
     def seal_totp(self, secret: bytes, person: UUID) -> bytes:
         """A TOTP secret as stored: it opens for this person's row only."""

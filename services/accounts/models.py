@@ -6,11 +6,13 @@ Nothing tells from where or how often somebody signed in; ended sessions are del
 import uuid
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Date,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Integer,
     LargeBinary,
     Table,
@@ -37,6 +39,7 @@ people = Table(
     Column("roles", ARRAY(Text), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created", Date, nullable=False),
+    Column("left_on", Date, comment="the last day of somebody who left for good"),
 )
 
 credentials = Table(
@@ -59,6 +62,47 @@ sessions = Table(
     Column("created", DateTime(timezone=True), nullable=False),
     Column("expires", DateTime(timezone=True), nullable=False),
     Column("revoked", Boolean, nullable=False),
+    Column("stepped", DateTime(timezone=True), comment="the last full proof; null for the sign-in itself"),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", Uuid, primary_key=True, default=uuid.uuid4),
+    Column("person", Uuid, ForeignKey("accounts.people.id"), nullable=False, index=True),
+    Column(
+        "credential", LargeBinary, nullable=False, unique=True, comment="id that the authenticator gave it"
+    ),
+    Column("public_key", LargeBinary, nullable=False, comment="COSE key"),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("name", Text, nullable=False, comment="given by its owner"),
+    Column("created", Date, nullable=False),
+)
+
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True, comment="SHA-256 of the challenge"),
+    Column("owner", LargeBinary, nullable=False, comment="keyed hash of its purpose and of who asked"),
+    Column("expires", DateTime(timezone=True), nullable=False),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    _person(),
+    Column("hash", LargeBinary, primary_key=True, comment="keyed hash; the row goes when used"),
+)
+
+api_clients = Table(
+    "api_clients",
+    metadata,
+    Column("id", Uuid, primary_key=True, default=uuid.uuid4),
+    Column("name", Text, nullable=False, unique=True),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False, comment="SHA-256 of 256 random bits"),
+    Column("active", Boolean, nullable=False),
+    Column("created", Date, nullable=False),
 )
 
 sign_in_throttle = Table(
@@ -87,6 +131,16 @@ certificates = Table(
     Column("valid_from", Date, nullable=False),
     Column("valid_until", Date, nullable=False),
     Column("added", DateTime(timezone=True), nullable=False),
+    Column("ended", Date, comment="the day on which its keys were replaced"),
+)
+
+pending_certificates = Table(
+    "pending_certificates",
+    metadata,
+    _person(),
+    Column("document", JSONB, nullable=False, comment="signed by one certifier, not yet by a second"),
+    Column("proposed_by", Uuid, ForeignKey("accounts.people.id"), nullable=False),
+    Column("day", Date, nullable=False),
 )
 
 group_keys = Table(
@@ -95,6 +149,35 @@ group_keys = Table(
     _person(),
     Column("key_id", Text, primary_key=True, comment="such as central/2026-11"),
     Column("data", LargeBinary, nullable=False, comment="age file sealed to the person"),
+)
+
+split_keys = Table(
+    "split_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True, comment="such as seat-2/2026H2"),
+    Column("document", JSONB, nullable=False, comment="signed by the key that was split"),
+    Column("person", Uuid, ForeignKey("accounts.people.id"), nullable=False),
+    Column("day", Date, nullable=False),
+)
+
+key_shares = Table(
+    "key_shares",
+    metadata,
+    Column("key_id", Text, ForeignKey("accounts.split_keys.key_id"), primary_key=True),
+    Column("holder", Text, primary_key=True, comment="id of the key it is sealed to"),
+    Column("data", LargeBinary, nullable=False, comment="age file sealed to the holder"),
+)
+
+released_shares = Table(
+    "released_shares",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    _person(),
+    Column("released_by", Uuid, ForeignKey("accounts.people.id"), nullable=False),
+    Column("data", LargeBinary, nullable=False, comment="age file sealed to the person"),
+    Column("day", Date, nullable=False),
+    ForeignKeyConstraint(["key_id", "holder"], ["accounts.key_shares.key_id", "accounts.key_shares.holder"]),
 )
 
 job_runs = Table(

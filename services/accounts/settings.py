@@ -20,13 +20,28 @@ class Settings(ServiceSettings):
         description="seals second factors and keys the throttle; outside the database"
     )
     second_factor: bool = Field(
-        True, description="ask for a TOTP code at sign-in; only development may say no"
+        True, description="ask for a second factor at sign-in; only development may say no"
     )
     session_hours: int = Field(12, ge=1, le=24)
     token_seconds: int = Field(300, ge=30, le=MAX_LIFETIME)
     enrolment_hours: int = Field(72, ge=1, le=168)
     throttle_attempts: int = Field(10, ge=1, le=100, description="failed sign-ins of one login in a window")
     throttle_seconds: int = Field(900, ge=1, le=86_400, description="length of that window")
+    step_up_attempts: int = Field(5, ge=1, le=100, description="failed step-ups of one person in a window")
+    recovery_attempts: int = Field(
+        5, ge=1, le=100, description="recovery codes tried for one login in a window"
+    )
+    challenge_attempts: int = Field(
+        30, ge=1, le=1000, description="passkey challenges of one login in a window"
+    )
+    client_attempts: int = Field(10, ge=1, le=1000, description="failed tokens of one API client in a window")
+    challenge_seconds: int = Field(120, ge=10, le=600, description="how long a passkey challenge is good")
+    passkey_rp_id: str = Field(
+        "",
+        pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)*)?$",
+        description="host of the staff consoles; empty: no passkeys",
+    )
+    passkey_origins: tuple[str, ...] = Field((), description="https:// origins under that host")
     argon2_at_once: int = Field(2, ge=1, le=64, description="password hashes at the same time, 19 MiB each")
 
     @model_validator(mode="after")
@@ -35,6 +50,19 @@ class Settings(ServiceSettings):
             raise ValueError("the second factor may be switched off in development only")
         return self
 
+    @model_validator(mode="after")
+    def _origins_under_the_host(self) -> Self:
+        hosts = [origin.removeprefix("https://").partition(":")[0] for origin in self.passkey_origins]
+        under = (host == self.passkey_rp_id or host.endswith("." + self.passkey_rp_id) for host in hosts)
+        if not all(origin.startswith("https://") for origin in self.passkey_origins) or not all(under):
+            raise ValueError("every origin of passkeys is https:// and lies under passkey_rp_id")
+        return self
+
+    @property
+    def issuer(self) -> str:
+        """What an authenticator app shows."""
+        return "Adal (development)" if self.development else "Adal"
+
     @property
     def session_life(self) -> timedelta:
         return timedelta(hours=self.session_hours)
@@ -42,6 +70,10 @@ class Settings(ServiceSettings):
     @property
     def enrolment_life(self) -> timedelta:
         return timedelta(hours=self.enrolment_hours)
+
+    @property
+    def challenge_life(self) -> timedelta:
+        return timedelta(seconds=self.challenge_seconds)
 
     @property
     def throttle_window(self) -> timedelta:

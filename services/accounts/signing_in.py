@@ -5,7 +5,6 @@ pass together. No database connection is held while a password is hashed.
 """
 
 import base64
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +12,12 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.accounts import rules, store
+from services.accounts import factors, rules, store
 from services.accounts.context import NOBODY, Context
-from services.accounts.schemas import Enrolled, Enrolment, Person, SignedIn, SignIn, Token
-from services.accounts.store import Account, Attempt
+from services.accounts.factors import Factor, Gathered
+from services.accounts.schemas import Challenge, Enrolled, Enrolment, Person, SignedIn, SignIn, Token
+from services.accounts.store import Account
+from services.accounts.throttle import Budget
 from services.contracts.accounts import Role, TokenClaims
 from services.crypto import passwords, secretbox, tokens, totp
 from services.kit.i18n import N_
@@ -39,12 +40,14 @@ class EnrolmentRefused(Problem):
     )
 
 
-class TooManyAttempts(Problem):
-    """This login, known or not, was tried too often; the header tells when to come back."""
+class StepUpRefused(Problem):
+    """Wrong or used code, a passkey that proves nothing: which, is not told. The session goes on."""
 
-    status, slug, title = 429, "too-many-attempts", "Too many attempts"
-    detail = N_("There were too many attempts with this login. Wait and try again.")
+    status, slug, title = 401, "step-up-refused", "Proof refused"
+    detail = N_("The code or the passkey is wrong or was used. A code works once; wait for the next one.")
 
+
+SIGN_IN, STEP_UP = "sign-in", "step-up"
 
 #: Checked in place of an account that does not exist.
 _NOBODY = Account(
@@ -71,18 +74,31 @@ class Door:
 
     async def sign_in(self, asked: SignIn) -> SignedIn:
         """A session and its first token. Errors: SignInRefused, TooManyAttempts."""
-        key = self.context.throttle_key(asked.login)
-        window = self.context.settings.throttle_window
+        budgets = self._budgets(asked)
+        owner = self.context.challenge_owner(SIGN_IN, asked.login.encode())
         async with self.engine.begin() as conn:
-            attempt = await store.count_attempt(conn, key, self.now, window)
+            attempts = [await budget.count(conn, self.now) for budget in budgets]
             account = await store.account(conn, asked.login) or _NOBODY
+            gathered = await factors.gather(conn, self.context, account, asked, owner, self.now)
         # Only now, when the count is committed, may anything be refused or looked at.
-        self._check_attempts(attempt)
-        step = await self._check(account, asked)
+        for budget, attempt in zip(budgets, attempts, strict=True):
+            budget.check(attempt, self.now)
+        factor = await self._check(account, asked, gathered)
         async with self.engine.begin() as conn:
-            await self._use_code(conn, account, step)
-            await store.forgive_attempt(conn, key, attempt)
+            await self._use(conn, account, factor)
+            for budget, attempt in zip(budgets, attempts, strict=True):
+                await budget.forgive(conn, attempt)
             return await self._open_session(conn, account)
+
+    async def challenge(self, login: str) -> Challenge:
+        """A question for any passkey of this host, the same whether the login exists. Error: TooManyAttempts."""
+        budget = self.context.budget("challenge", login, self.context.settings.challenge_attempts)
+        async with self.engine.begin() as conn:
+            attempt = await budget.count(conn, self.now)
+        budget.check(attempt, self.now)
+        async with self.engine.begin() as conn:
+            challenge = await factors.new_challenge(conn, self.context, SIGN_IN, login.encode(), self.now)
+        return Challenge(public_key=self.context.relying_party.request(challenge))
 
     async def enrol(self, asked: Enrolment) -> Enrolled:
         """Set the password and hand out the second factor, once. Errors: Invalid, EnrolmentRefused."""
@@ -100,46 +116,40 @@ class Door:
         async with self.engine.begin() as conn:
             if not await store.enrol(conn, account.id, digest, self.now, phc, box):
                 raise EnrolmentRefused()
-        issuer = "Adal (development)" if self.context.settings.development else "Adal"
         return Enrolled(
-            totp_uri=totp.uri(secret, account.login, issuer),
+            totp_uri=totp.uri(secret, account.login, self.context.settings.issuer),
             totp_secret=base64.b32encode(secret).decode(),
         )
 
-    def _check_attempts(self, attempt: Attempt) -> None:
+    def _budgets(self, asked: SignIn) -> list[Budget]:
+        """What an attempt is counted against: the login, and its recovery codes if one is tried."""
         settings = self.context.settings
-        if attempt.number > settings.throttle_attempts:
-            wait = (attempt.window_start + settings.throttle_window - self.now).total_seconds()
-            raise TooManyAttempts(headers={"Retry-After": str(max(1, math.ceil(wait)))})
+        sign_in = Budget(
+            self.context.throttle_key(asked.login), settings.throttle_attempts, settings.throttle_window
+        )
+        if asked.recovery_code is None:
+            return [sign_in]
+        return [sign_in, self.context.budget("recovery", asked.login, settings.recovery_attempts)]
 
-    async def _check(self, account: Account, asked: SignIn) -> int | None:
-        """The step of the code, None when none is asked. All of it is looked at before anything is decided."""
+    async def _check(self, account: Account, asked: SignIn, gathered: Gathered) -> Factor | None:
+        """The second factor, None when none is asked. All of it is looked at before anything is decided."""
         phc = account.password_phc or passwords.DUMMY
         password = await self.context.hash(passwords.verify_password, phc, asked.password)
-        step = self._step(account, asked.totp or "")
-        factor = step is not None or not self.context.settings.second_factor
-        if not (account.active and password and factor):
+        factor = factors.examine(self.context, account, asked, gathered, self.now)
+        needed = self.context.settings.second_factor
+        if not (account.active and password and (factor is not None or not needed)):
             raise SignInRefused()
-        return step
+        return factor if needed else None
 
-    def _step(self, account: Account, code: str) -> int | None:
-        if account.totp_box is None:
-            secret = self.context.open_totp(self.context.dummy_box, NOBODY)
-        else:
-            secret = self.context.open_totp(account.totp_box, account.id)
-        return totp.verify_totp(secret, code, int(self.now.timestamp()), account.totp_last_step)
-
-    async def _use_code(self, conn: AsyncConnection, account: Account, step: int | None) -> None:
+    async def _use(self, conn: AsyncConnection, account: Account, factor: Factor | None) -> None:
         """Two requests with one code arrive here together: the database lets one through."""
-        if step is None or not self.context.settings.second_factor:
-            return
-        if not await store.use_code(conn, account.id, step):
+        if factor is not None and not await factor.use(conn, account.id):
             raise SignInRefused()
 
     async def _open_session(self, conn: AsyncConnection, account: Account) -> SignedIn:
         expires = self.now + self.context.settings.session_life
         secret = await store.open_session(conn, account.id, self.now, expires)
-        token = issue_token(self.context, account.id, account.roles, self.now, expires)
+        token = issue_token(self.context, account.id, account.roles, self.now, expires, self.now)
         person = Person(
             id=account.id,
             login=account.login,
@@ -159,12 +169,17 @@ class Door:
 
 
 def issue_token(
-    context: Context, person: UUID, roles: Collection[str], now: datetime, session_ends: datetime
+    context: Context,
+    person: UUID,
+    roles: Collection[str],
+    now: datetime,
+    session_ends: datetime,
+    stepped: datetime,
 ) -> Token:
-    """A token for a live session. Error: Unauthorised in its last second."""
+    """A token for a live session, `stepped` its last full proof. Error: Unauthorised in its last second."""
     times = rules.token_times(now, session_ends, context.settings.token_seconds)
     if times is None:
         raise Unauthorised()
     issued, expires = times
-    claims = TokenClaims(person, roles, issued, expires).to_json()
+    claims = TokenClaims(person, roles, issued, expires, int(stepped.timestamp())).to_json()
     return Token(access_token=tokens.issue(claims, context.token_key), expires_in=expires - issued)

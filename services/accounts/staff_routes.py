@@ -5,12 +5,13 @@ make any: a client trusts a certificate for its signatures, not for coming from 
 """
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from sqlalchemy import Row
 
-from services.accounts import rules, store
+from services.accounts import keys_routes, keys_rules, keys_store, store
+from services.accounts.admin_routes import refuse_conflicts
+from services.accounts.callers import CallerNow, Named
 from services.accounts.context import InContext
 from services.accounts.routes import never_cached
 from services.accounts.schemas import (
@@ -37,12 +38,9 @@ from services.kit.problems import (
     FieldError,
     Forbidden,
     Invalid,
-    NotFound,
-    Unauthorised,
     responses,
 )
 from services.kit.service import JsonRoute
-from services.kit.staff import Caller, Staff
 
 router = APIRouter(
     prefix="/api/accounts/v1",
@@ -57,31 +55,8 @@ _RECIPIENT = N_("This is not a recipient of the hybrid kind.")
 _VERIFY_KEY = N_("A verify key has 32 bytes.")
 _CERTIFICATE = N_("This is not a signed staff certificate.")
 _NOT_THEIRS = N_("The certificate names another person.")
-_GROUP_KEY = N_("The key is not an age file sealed to one hybrid recipient.")
+_CERTIFIED = N_("Your certified keys would be replaced. Say so; then two certifiers must sign the new ones.")
 _LOGIN_TAKEN = N_("There is an account with this login already.")
-
-
-async def _caller_now(request: Request, who: Staff, conn: Connection) -> Caller:
-    """The caller with the roles they have now: here, at the source, five minutes of trust are not needed."""
-    found = await store.person(conn, who.person)
-    if found is None:
-        raise Unauthorised()
-    if not rules.may_call(request.scope["route"].name, found.roles):
-        raise Forbidden()
-    return Caller(who.person, frozenset(found.roles))
-
-
-CallerNow = Annotated[Caller, Depends(_caller_now, scope="function")]
-
-
-async def _named(person: UUID, _who: CallerNow, conn: Connection) -> UUID:
-    """The person that the address names. Error: NotFound, also for somebody who has left."""
-    if await store.person(conn, person) is None:
-        raise NotFound()
-    return person
-
-
-Named = Annotated[UUID, Depends(_named, scope="function")]
 
 
 @router.get("/me")
@@ -104,10 +79,20 @@ async def read_me(request: Request, who: CallerNow, conn: Connection) -> Me:
     )
 
 
-@router.put("/me/key", status_code=204, responses=responses(422))
-async def store_my_key(who: CallerNow, conn: Connection, body: StaffKey) -> None:
-    """Keep one's key: the secret half under a passphrase that was never here."""
+@router.put("/me/key", status_code=204, responses=responses(409, 422))
+async def store_my_key(
+    request: Request, who: CallerNow, conn: Connection, body: StaffKey, replace: bool = False
+) -> None:
+    """Keep one's key: the secret half under a passphrase that was never here.
+
+    Other keys than the certified ones come only with `replace`: the certificate ends, two certifiers sign anew.
+    """
     _check_key(body)
+    now = request.app.state.clock()
+    if not await keys_routes.end_other_certificates(
+        conn, who.person, body.recipient, body.verify_key, now, replace
+    ):
+        raise Conflict(_CERTIFIED)
     await store.store_key(conn, who.person, body.wrapped, body.recipient, body.verify_key)
 
 
@@ -142,10 +127,11 @@ async def list_staff(
     conn: Connection,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    closed: Annotated[bool, Query(description="closed accounts instead of open ones")] = False,
 ) -> StaffPage:
     """Staff with their public keys, so that a case can be re-wrapped for one of them."""
     after = decode_cursor(cursor) if cursor else None
-    rows = await store.list_people(conn, day_of(request.app.state.clock()), after, limit + 1)
+    rows = await store.list_people(conn, day_of(request.app.state.clock()), after, limit + 1, closed)
     last = rows[limit - 1] if len(rows) > limit else None
     return StaffPage(
         items=[_line(row) for row in rows[:limit]],
@@ -164,12 +150,9 @@ async def add_staff(
     request: Request, _who: CallerNow, conn: Connection, context: InContext, body: NewPerson
 ) -> Added:
     """A new account; the secret in the answer is for the person, who sets the password with it."""
-    conflicts = rules.conflicts_of(body.roles)
-    if conflicts:
-        reasons = dict.fromkeys(conflict.reason for conflict in conflicts)
-        raise Invalid(errors=[FieldError("/roles", reason) for reason in reasons])
+    roles = refuse_conflicts(body.roles)
     now, life = request.app.state.clock(), context.settings.enrolment_life
-    added = await store.add_person(conn, body.login, body.name, sorted(set(body.roles)), now, life)
+    added = await store.add_person(conn, body.login, body.name, roles, now, life)
     if added is None:
         raise Conflict(_LOGIN_TAKEN)
     return Added(id=added[0], enrolment=added[1])
@@ -189,12 +172,13 @@ async def store_certificate(request: Request, named: Named, conn: Connection, bo
     await store.store_certificate(conn, named, document.to_json(), found.valid_from, found.valid_until, now)
 
 
-@router.put("/staff/{person}/group-keys/{key_id:path}", status_code=204, responses=responses(404, 422))
+@router.put("/staff/{person}/group-keys/{key_id:path}", status_code=204, responses=responses(404, 409, 422))
 async def store_group_key(
-    named: Named, conn: Connection, key_id: Annotated[KeyId, Path()], body: GroupKeyData
+    who: CallerNow, named: Named, conn: Connection, key_id: Annotated[KeyId, Path()], body: GroupKeyData
 ) -> None:
     """The key of a desk or seat, wrapped for this person by somebody who holds it."""
-    # One hybrid stanza is the part rule, and nobody else can open it.
-    if _stanzas(body.data) != ["mlkem768x25519"]:
-        raise _invalid("/data", _GROUP_KEY)
+    if not keys_rules.may_give(key_id, who.roles):
+        raise Forbidden()
+    holder = await keys_store.lock_person(conn, named)
+    await keys_routes.check_holding(conn, key_id, named, holder.roles if holder else (), body.data)
     await store.store_group_key(conn, named, key_id, body.data)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, case, delete, insert, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Row, Select, case, delete, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -116,6 +116,7 @@ def _certificate_on(day: date) -> ColumnElement[Any]:
             certificates.c.person == people.c.id,
             certificates.c.valid_from <= day,
             certificates.c.valid_until >= day,
+            certificates.c.ended.is_(None),
         )
         .order_by(certificates.c.added.desc(), certificates.c.digest)
         .limit(1)
@@ -140,10 +141,14 @@ async def person_with_keys(conn: AsyncConnection, person_id: uuid.UUID, day: dat
 
 
 async def list_people(
-    conn: AsyncConnection, day: date, after: tuple[date, uuid.UUID] | None, limit: int
+    conn: AsyncConnection,
+    day: date,
+    after: tuple[date, uuid.UUID] | None,
+    limit: int,
+    closed: bool = False,
 ) -> Sequence[Row[Any]]:
-    """Active people with their keys, in the order in which they came."""
-    query = _with_keys(day).where(people.c.active)
+    """Active people with their keys, or those of closed accounts who have not left, in the order in which they came."""
+    query = _with_keys(day).where(people.c.active.is_not(closed), people.c.left_on.is_(None))
     if after is not None:
         query = query.where(tuple_(people.c.created, people.c.id) > after)
     rows: Sequence[Row[Any]] = (
@@ -276,9 +281,12 @@ async def open_session(conn: AsyncConnection, person_id: uuid.UUID, now: datetim
 
 
 async def live_session(conn: AsyncConnection, secret: str, now: datetime) -> Row[Any] | None:
-    """`hash`, `expires`, `person` and today's `roles` of a session that may go on."""
+    """`hash`, `expires`, `stepped`, `person`, `login` and today's `roles` of a session that may go on."""
+    stepped = func.coalesce(sessions.c.stepped, sessions.c.created).label("stepped")
     query: Select[Any] = (
-        select(sessions.c.hash, sessions.c.expires, sessions.c.person, people.c.roles)
+        select(
+            sessions.c.hash, sessions.c.expires, sessions.c.person, stepped, people.c.login, people.c.roles
+        )
         .join(people)
         .where(
             sessions.c.hash == hash_of(secret),
@@ -289,6 +297,33 @@ async def live_session(conn: AsyncConnection, secret: str, now: datetime) -> Row
     )
     row: Row[Any] | None = (await conn.execute(query)).one_or_none()
     return row
+
+
+async def renew_proof(conn: AsyncConnection, session_hash: bytes, now: datetime) -> None:
+    """The person of this session gave a full proof just now."""
+    await conn.execute(update(sessions).where(sessions.c.hash == session_hash).values(stepped=now))
+
+
+async def sessions_of(conn: AsyncConnection, person_id: uuid.UUID, now: datetime) -> Sequence[Row[Any]]:
+    """`hash` and `created` of a person's live sessions, oldest first."""
+    query: Select[Any] = select(sessions.c.hash, sessions.c.created).where(
+        sessions.c.person == person_id, sessions.c.revoked.is_(False), sessions.c.expires > now
+    )
+    ordered = query.order_by(sessions.c.created, sessions.c.hash)
+    rows: Sequence[Row[Any]] = (await conn.execute(ordered)).all()
+    return rows
+
+
+async def revoke_sessions(
+    conn: AsyncConnection, person_id: uuid.UUID, keep: bytes | None = None, name: bytes | None = None
+) -> int:
+    """End a person's sessions, all but the one to `keep` (a hash), or the one whose hash begins with `name` only."""
+    which = [sessions.c.person == person_id, sessions.c.revoked.is_(False)]
+    if keep is not None:
+        which.append(sessions.c.hash != keep)
+    if name is not None:
+        which.append(func.substr(sessions.c.hash, 1, len(name)) == name)
+    return (await conn.execute(update(sessions).where(*which).values(revoked=True))).rowcount
 
 
 async def revoke_session(conn: AsyncConnection, session_hash: bytes) -> None:
@@ -330,7 +365,7 @@ async def store_certificate(
             valid_until=valid_until,
             added=now,
         )
-        .on_conflict_do_update(index_elements=["person", "digest"], set_={"added": now})
+        .on_conflict_do_update(index_elements=["person", "digest"], set_={"added": now, "ended": None})
     )
 
 

@@ -6,14 +6,16 @@ from uuid import UUID
 
 import typer
 
-from services.cli.failures import Wrong
+from services.cli.failures import Trouble, Wrong, explain
 from services.cli.form import Form
 from services.cli.here import SignIn, here_of
 from services.cli.inbox import TextOption, print_thread, state_name
 from services.cli.language import Command, _, language, new_group
 from services.cli.report import AttachOption, read_attachments
+from services.cli.rights import print_protection
 from services.cli.screen import bar, one_line, pairs, read_text, say, shown, table
-from services.client.cases import OpenedCase
+from services.client.cases import CaseLine, OpenedCase
+from services.client.errors import NotHanded
 from services.client.staff import StaffSession
 from services.kit.i18n import N_, date_text
 
@@ -43,6 +45,9 @@ def list_cases(
     lane: Annotated[
         str | None, typer.Option(help=N_("main, or quarantine: filed above the budget of the pages."))
     ] = None,
+    retaliation: Annotated[
+        bool, typer.Option("--retaliation", help=N_("Only cases in which retaliation was reported."))
+    ] = False,
     mine: Annotated[bool, typer.Option("--mine", help=N_("Only cases assigned to you."))] = False,
     limit: Annotated[int, typer.Option(min=1, help=N_("At most so many."))] = 100,
 ) -> None:
@@ -53,6 +58,7 @@ def list_cases(
         "region": region,
         "lane": lane,
         "assigned": "me" if mine else None,
+        "retaliation": "true" if retaliation else None,
     }
     filters = {name: value for name, value in asked.items() if value is not None}
     rows = []
@@ -85,7 +91,12 @@ def open_case(
     """Print everything of a case that was checked."""
     here = here_of(ctx)
     with SignIn(here, login, secrets).session(unlock=True) as session, here.reporter() as reporter:
-        _print(Form(reporter.form()), _open(session, case))
+        form = Form(reporter.form())
+        try:
+            _print(form, open_here(session, case))
+        except NotHanded:
+            _print_clear(form, session.find(case))
+            raise
 
 
 @app.command("answer", cls=Command, help=N_("Write to the reporter."))
@@ -100,7 +111,7 @@ def answer(
     """Seal an answer to the report and to the reporter, and send it."""
     files = read_attachments(attach or [])
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
-        opened = _open(session, case)
+        opened = open_here(session, case)
         words = read_text(text, _("Your message"))
         if not words:
             raise Wrong(_("There is no text."))
@@ -125,7 +136,7 @@ def download(
 ) -> None:
     """Save all attachments or those asked for."""
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
-        opened = _open(session, case)
+        opened = open_here(session, case)
         found = opened.attachments
         wanted = number or list(range(1, len(found) + 1))
         if not all(1 <= one <= len(found) for one in wanted):
@@ -142,16 +153,63 @@ def assign(
     case: CaseArgument,
     person: Annotated[str, typer.Argument(metavar="PERSON", help=N_("Id or exact name of the person."))],
     role: Annotated[str, typer.Option(help=N_("investigator or lead."))] = "investigator",
+    lead: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERSON",
+            help=N_(
+                "The lead who keeps the key, when none has the case yet; else you, or the first one certified."
+            ),
+        ),
+    ] = None,
     login: LoginOption = None,
     secrets: SecretsOption = None,
 ) -> None:
-    """Re-wrap the key of the report for a person whose certificate was checked."""
+    """Re-wrap the keys of the report for a person whose certificate was checked."""
     if role not in ("investigator", "lead"):
         raise Wrong(_("The role must be investigator or lead."))
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
         found = _person(session, person)
-        session.assign(_open(session, case), found, role)
+        session.assign(open_here(session, case), found, role, lead and _person(session, lead))
     say(_("The case is assigned."))
+
+
+@app.command(
+    "end", cls=Command, help=N_("End a person's access to a case: it gets a new key for what follows.")
+)
+def end(
+    ctx: typer.Context,
+    case: CaseArgument,
+    person: Annotated[str, typer.Argument(metavar="PERSON", help=N_("Id or exact name of the person."))],
+    login: LoginOption = None,
+    secrets: SecretsOption = None,
+) -> None:
+    """Delete a person's grants; what follows is sealed to a key they do not have."""
+    with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
+        found = _person(session, person)
+        session.end_access(open_here(session, case), found)
+    say(_("The access has ended. What was read before is known; what follows is sealed to a new key."))
+
+
+@app.command("release", cls=Command, help=N_("End a person's access to every case, for somebody who leaves."))
+def release(
+    ctx: typer.Context,
+    person: Annotated[str, typer.Argument(metavar="PERSON", help=N_("Id or exact name of the person."))],
+    login: LoginOption = None,
+    secrets: SecretsOption = None,
+) -> None:
+    """Give every case of a person a new key; say where that was not possible."""
+    left = 0
+    with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
+        for reference, error in session.release(_person(session, person)):
+            if error is None:
+                say(_("{reference}: the access has ended.", reference=shown(reference)))
+            else:
+                left += 1
+                say(_("{reference}: not ended.", reference=shown(reference)), error=True)
+                explain(error)
+    if left:
+        raise Trouble(_("Some cases are left. Number: {count}.", count=left))
 
 
 @app.command("state", cls=Command, help=N_("Move a case to its next state."))
@@ -164,7 +222,7 @@ def state(
 ) -> None:
     """Change the state; the step is logged."""
     with SignIn(here_of(ctx), login, secrets).session() as session:
-        reached = session.set_state(_id(session, case), to)
+        reached = session.set_state(id_of(session, case), to)
     say(_("The state is now: {state}", state=state_name(reached)))
 
 
@@ -173,15 +231,17 @@ def lane_name(lane: str) -> str:
     return _("quarantine") if lane == "quarantine" else _("main")
 
 
-def _id(session: StaffSession, case: str) -> str:
+def id_of(session: StaffSession, case: str) -> str:
+    """The id of a case from its id or reference. Error: LookupError."""
     try:
         return str(UUID(case))
     except ValueError:
         return session.find(case).id
 
 
-def _open(session: StaffSession, case: str) -> OpenedCase:
-    return session.case(_id(session, case))
+def open_here(session: StaffSession, case: str) -> OpenedCase:
+    """A case, opened with the unlocked keys."""
+    return session.case(id_of(session, case))
 
 
 def _person(session: StaffSession, person: str) -> str:
@@ -193,8 +253,7 @@ def _person(session: StaffSession, person: str) -> str:
     return found[0]
 
 
-def _print(form: Form, case: OpenedCase) -> None:
-    line = case.line
+def _print_clear(form: Form, line: CaseLine) -> None:
     pairs(
         [
             (_("Reference"), shown(line.reference)),
@@ -212,6 +271,10 @@ def _print(form: Form, case: OpenedCase) -> None:
             if value is not None
         ]
     )
+
+
+def _print(form: Form, case: OpenedCase) -> None:
+    _print_clear(form, case.line)
     for name, (clear, sealed) in case.differences.items():
         say(
             _("Differs: {field} is {clear} in clear, but {sealed} in what the reporter sealed.",
@@ -228,10 +291,11 @@ def _print_sealed(form: Form, case: OpenedCase) -> None:
         say()
         say(shown(question), bold=True)
         say(shown(text))
+    print_protection(case.sealed.protection)
     say()
     if case.sealed.code_replaced_on is not None:
         say(_("Receipt code replaced on {day}.", day=date_text(case.sealed.code_replaced_on, language())))
-    say(_("Who the reporter is lies in a part that only custodians together can open."))
+    say(_("Who the reporter is lies in a part that only custodians together can open: adal identity ask"))
     for number, envelope in enumerate(case.attachments, 1):
         say(f"  {number:3} {one_line(envelope.safe_name)} ({one_line(envelope.type)}, {envelope.size})")
     print_thread(case.messages, case.rejected)

@@ -26,6 +26,10 @@ NAMES = (
 )  # fmt: skip
 
 
+#: Who holds the second and third seat beside the custodian of that list.
+HOLDERS = ("", "Daniyar", "Saule")
+
+
 @dataclass(frozen=True)
 class Sample:
     """One invented report: who files how, the text, and how far the desk takes it."""
@@ -74,17 +78,27 @@ def fill(here: Here) -> dict[str, Any]:
         return found
     staff = {role.value: _colleague(here, role.value, name) for role, name in zip(Role, NAMES, strict=True)}
     reports = _reports(here, staff)
-    found = {"staff": [_line(role, one) for role, one in staff.items()], "reports": reports}
+    more = {f"{Role.CUSTODIAN} ({seat})": _custodian(here, seat) for seat in (2, 3)}
+    found = {"staff": [_line(role, one) for role, one in (staff | more).items()], "reports": reports}
     write_private(saved, json.dumps(found, ensure_ascii=False, indent=1).encode())
     return found
 
 
-def _colleague(here: Here, role: str, name: str) -> NewColleague:
-    login = f"demo-{role}"
+def _custodian(here: Here, seat: int) -> NewColleague:
+    """One more holder of a seat: an identity takes two of them."""
+    return _colleague(here, Role.CUSTODIAN.value, HOLDERS[seat - 1], f"demo-custodian-{seat}", seat)
+
+
+def _colleague(
+    here: Here, role: str, name: str, login: str | None = None, seat: int | None = None
+) -> NewColleague:
+    login = login or f"demo-{role}"
+    if role == Role.CUSTODIAN:
+        seat = seat or 1
     with administrator(here, None) as session:
         _, enrolment = session.add_staff(login, f"{name} Sample", [role])
         colleague = enrol_with_keys(here, login, enrolment)
-        certify(here, session, colleague, [role])
+        certify(here, session, colleague, [role], seat)
     secrets = {n: getattr(colleague, n) for n in ("login", "password", "totp_secret", "passphrase")}
     write_private(here.dev / f"{login}.json", json.dumps(secrets).encode())
     return colleague

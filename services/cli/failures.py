@@ -10,7 +10,17 @@ from typer.exceptions import Abort
 
 from services.cli.language import _
 from services.cli.screen import say, shown
-from services.client.errors import BadAddress, BadAnswer, NotUnlocked, Problem, Unproven, Unreachable
+from services.client.errors import (
+    BadAddress,
+    BadAnswer,
+    NoLead,
+    NotHanded,
+    NotLogged,
+    NotUnlocked,
+    Problem,
+    Unproven,
+    Unreachable,
+)
 from services.crypto.errors import BadSignature, CryptoError, FormatError, WrongKey
 from services.crypto.receipts import ReceiptError
 
@@ -78,6 +88,16 @@ def _client(error: BaseException) -> str:
         return _("This is no usable address: it must begin with https:// (http:// for localhost or .onion).")
     if isinstance(error, NotUnlocked):
         return _("You do not hold the key for this.")
+    if isinstance(error, NotHanded):
+        return _(
+            "You see only the coded fields of this case: it was handed on, and the desk's key of it was deleted."
+        )
+    if isinstance(error, NoLead):
+        return _("An investigator needs a lead on the case, and nobody is certified as one.")
+    if isinstance(error, NotLogged):
+        return _(
+            "The request does not stand in the witnessed log yet. Nothing was released; try again later."
+        )
     if isinstance(error, Unproven):
         return _(
             "The receipt code was replaced, and no answer yet proves that the report key is the right one."

@@ -20,6 +20,7 @@ from services.client.codes import totp_code
 from services.client.errors import Problem
 from services.client.memory import Memory
 from services.client.reporter import Reporter
+from services.client.session import Prove
 from services.client.staff import StaffSession
 from services.crypto.canonical import unb64u
 from services.crypto.errors import CryptoError
@@ -116,10 +117,12 @@ class SignIn:
         password = ask(_("Password"), secret=True)
         code = ask(_("Code of the second factor (empty if there is none)"))
         session.sign_in(login, password, code or None)
+        session.prove = asked_proof(password if not code else None)
         if unlock:
             session.unlock(ask(_("Passphrase"), secret=True))
 
     def _by_file(self, session: StaffSession, secrets: Secrets) -> None:
+        session.prove = kept_proof(secrets)
         if secrets.totp_secret is None:
             session.sign_in(secrets.login, secrets.password)
             return
@@ -132,6 +135,28 @@ class SignIn:
                 return
         sign_in_with_code(session, secrets)
         write_private(kept, session.secret.encode())
+
+
+def asked_proof(password: str | None) -> Prove:
+    """A code typed when it is needed; where no second factor was asked at sign-in, the password again."""
+
+    def prove(_attempt: int) -> dict[str, str]:
+        if password is not None:
+            return {"password": password}
+        return {"totp": ask(_("Code of the second factor, to prove that it is still you"))}
+
+    return prove
+
+
+def kept_proof(secrets: Secrets) -> Prove:
+    """A code from a file of secrets: of this half minute, and of the next one if that was used."""
+
+    def prove(attempt: int) -> dict[str, str]:
+        if secrets.totp_secret is None:
+            return {"password": secrets.password}
+        return {"totp": totp_code(secrets.totp_secret, time.time() + 30 * attempt)}
+
+    return prove
 
 
 def sign_in_with_code(session: StaffSession, secrets: Secrets) -> None:

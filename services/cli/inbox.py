@@ -11,10 +11,12 @@ from services.cli.form import Form
 from services.cli.here import here_of, read_json, read_receipt
 from services.cli.language import Command, _, language, new_group
 from services.cli.report import AttachOption, read_attachments, read_saved
+from services.cli.rights import print_protection, print_rights
 from services.cli.screen import ask, ask_yes, bar, one_line, pairs, read_text, say, shown
 from services.client.chain import Message, Rejected
-from services.client.inbox import Inbox
-from services.client.log import Included
+from services.client.inbox import Inbox, Opening, View
+from services.client.log import Included, Standing
+from services.client.protection import rights
 from services.client.reporter import Reporter
 from services.crypto.receipts import ReceiptError, format_receipt, parse_receipt
 from services.kit.i18n import N_, date_text
@@ -68,6 +70,30 @@ def send(
 
 
 @app.command(
+    "retaliation",
+    cls=Command,
+    help=N_(
+        "Tell the desk that somebody strikes back at you; shows your rights and since when they protect you."
+    ),
+)
+def retaliation(
+    ctx: typer.Context, receipt: ReceiptOption = None, text: TextOption = None, attach: AttachOption = None
+) -> None:
+    """Seal the words like a message; the case is flagged, and protection runs from today."""
+    digits = read_receipt(receipt)
+    words = _not_empty(read_text(text, _("What is done to you, by whom, since when")))
+    files = read_attachments(attach or [])
+    with here_of(ctx).reporter() as reporter:
+        inbox = reporter.inbox(digits)
+        accepted = _accept(inbox)
+        with bar(_("Sending")) as progress:
+            protection = inbox.report_retaliation(words, files, unproven=accepted, progress=progress)
+        say(_("The desk is asked to act."))
+        print_protection(protection)
+        print_rights(rights(reporter.http, language()))
+
+
+@app.command(
     "add-identity", cls=Command, help=N_("Say who you are; only several custodians together can read it.")
 )
 def add_identity(
@@ -116,23 +142,30 @@ def check(
             found, day = reporter.check_log_inclusion(filed), filed.day
         else:
             view = reporter.inbox(read_receipt(receipt)).view
-            found, day = reporter.find_leaf(view.leaf), view.filed_on
+            found, day = reporter.find_leaf(view.leaf, view.filed_on), view.filed_on
         _print_check(reporter, found, day)
 
 
 def _print_check(reporter: Reporter, found: Included | None, day: date) -> None:
     if found is not None:
         say(_("In the log: entry {index} of {size}.", index=found.index, size=found.size))
-        say(
-            _("The head of the log is signed by the authority and by independent witnesses.")
-            if found.witnessed
-            else _("The head of the log is signed by the authority, not witnessed.")
-        )
+        say(standing_words(found.standing))
         return
     # The day of filing may have lasted until midnight in any time zone.
     if reporter.directories.clock().date() > day + PROMISED + timedelta(days=1):
         raise Trouble(_("Not in the log, although 48 hours have passed: the signed promise was broken."))
     say(_("Not in the log yet. It was promised within 48 hours of filing."))
+
+
+def _log_words(view: View) -> str:
+    """What the server says of the log; `inbox check` believes only proofs."""
+    if not view.published:
+        return _("promised within 48 hours of filing")
+    return (
+        _("the report stands in it, and independent witnesses signed it")
+        if view.witnessed
+        else _("the report stands in it, signed by the authority, not witnessed")
+    )
 
 
 def _print(inbox: Inbox) -> None:
@@ -141,9 +174,13 @@ def _print(inbox: Inbox) -> None:
     rows += [("", f"{date_text(day, language())}: {state_name(state)}") for state, day in view.states]
     if view.code_replaced_on is not None:
         rows.append((_("Receipt code replaced on"), date_text(view.code_replaced_on, language())))
+    rows.append((_("Public log"), _log_words(view)))
     pairs(rows)
+    print_protection(view.protection)
     if view.code_replaced_on is not None:
         say(_("If it was not you who replaced the code, call 1424."))
+    for opening in view.openings:
+        say(opening_words(opening), bold=True)
     if not inbox.proven:
         say(
             _("The receipt code was replaced, and no answer yet proves that the report key is the right one.")
@@ -153,11 +190,21 @@ def _print(inbox: Inbox) -> None:
     print_thread(replies, rejected)
 
 
+def opening_words(opening: Opening) -> str:
+    """That the identity was opened: when, and on what ground."""
+    return _(
+        "On {day} custodians opened who you are. The ground: {ground}.",
+        day=date_text(opening.day, language()),
+        ground=one_line(opening.labels.get(language()) or opening.ground),
+    )
+
+
 def print_thread(messages: tuple[Message, ...], rejected: tuple[Rejected, ...]) -> None:
     """Messages in order, then what does not count and why."""
     for message in messages:
         say()
-        say(f"{date_text(message.day, language())} - {author_name(message.by)}", bold=True)
+        told = " " + _("(retaliation)") if message.role == "retaliation" else ""
+        say(f"{date_text(message.day, language())} - {author_name(message.by)}{told}", bold=True)
         say(shown(message.text))
         for envelope in message.envelopes:
             say(f"  [{one_line(envelope.safe_name)}, {envelope.size}]")
@@ -168,6 +215,20 @@ def print_thread(messages: tuple[Message, ...], rejected: tuple[Rejected, ...]) 
               number=line.number, day=line.day.isoformat(), reason=reason_name(line.reason)),
             error=True,
         )  # fmt: skip
+
+
+def standing_words(standing: Standing) -> str:
+    """Who vouches for a head of the log."""
+    words = {
+        Standing.WITNESSED: N_(
+            "The head of the log is signed by the authority and by independent witnesses."
+        ),
+        Standing.NOT_YET: N_(
+            "The head of the log is signed by the authority, not yet witnessed: its witnesses have 48 hours."
+        ),
+        Standing.NO_WITNESSES: N_("The head of the log is signed by the authority, not witnessed."),
+    }
+    return _(words[standing])
 
 
 def state_name(state: str) -> str:

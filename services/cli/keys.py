@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli import ceremony, certify, directory, seats
 from services.cli.case import SecretsOption
 from services.cli.failures import Wrong
 from services.cli.here import here_of, read_json
@@ -21,7 +22,11 @@ from services.crypto.signatures import Signed, SigningKey, sign_document
 from services.kit.files import write_private
 from services.kit.i18n import N_
 
-app = new_group(N_("Make keys and sign the key directory."))
+app = new_group(N_("Make keys, vouch for them, hand them on, and sign the key directory."))
+app.add_typer(directory.app, name="directory")
+certify.add_to(app)
+seats.add_to(app)
+ceremony.add_to(app)
 KINDS = ("signing", "secret", "desk", "seat")
 
 
@@ -118,6 +123,5 @@ def _new_key(kind: str, id: str) -> tuple[bytes, list[tuple[str, str]]]:
     if kind == "signing":
         return b64u(signing.seed).encode() + b"\n", [verify_key]
     identity = HybridIdentity.generate()
-    sign = f"# sign: {b64u(signing.seed)}\n" if kind == "desk" else ""
-    text = f"# adal/v1/group-key\n# id: {id}\n{sign}{identity}\n"
-    return text.encode(), [(_("Recipient"), str(identity.recipient)), *([verify_key] if sign else [])]
+    text = f"# adal/v1/group-key\n# id: {id}\n# sign: {b64u(signing.seed)}\n{identity}\n"
+    return text.encode(), [(_("Recipient"), str(identity.recipient)), verify_key]

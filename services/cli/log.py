@@ -3,6 +3,7 @@
 import typer
 
 from services.cli.here import here_of
+from services.cli.inbox import standing_words
 from services.cli.language import Command, _, new_group
 from services.cli.screen import bar, pairs, say
 from services.client.log import verify_log
@@ -24,6 +25,7 @@ def verify(ctx: typer.Context) -> None:
     if found.grown_from is not None:
         say(_("It continues the log of {size} entries that was seen here before.", size=found.grown_from))
     say(_("Every entry and tile is the signed one."))
+    say(standing_words(found.standing))
 
 
 @app.callback()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import case, inbox, keys, local, log, report, staff
+from services.cli import accounts, case, identity, inbox, keys, local, log, protection, report, witness
 from services.cli.failures import explain
 from services.cli.here import Here
 from services.cli.language import Command, Group, _, new_group, set_language
@@ -49,9 +49,12 @@ app = new_group(
 app.add_typer(report.app, name="report")
 app.add_typer(inbox.app, name="inbox")
 app.add_typer(case.app, name="case")
-app.add_typer(staff.app, name="staff")
+case.app.add_typer(protection.disclosures, name="disclosure")
+app.add_typer(identity.app, name="identity")
+app.add_typer(accounts.app, name="staff")
 app.add_typer(keys.app, name="keys")
 app.add_typer(log.app, name="log")
+app.add_typer(witness.app, name="witness")
 app.add_typer(local.jobs, name="jobs")
 app.command(
     "doctor", cls=Command, help=N_("Look at a local installation: services, jobs, key directory, disk.")

@@ -15,6 +15,7 @@ from services.cli.here import here_of, read_json
 from services.cli.language import Command, _, new_group
 from services.cli.screen import ask_yes, bar, pairs, say, shown
 from services.client.filing import FileAttachment, Filed, NewReport, size_of
+from services.client.log import QUORUM
 from services.client.reporter import Reporter
 from services.crypto.packages import NewAttachment
 from services.crypto.receipts import format_receipt
@@ -60,9 +61,11 @@ def file_report(
             raise Wrong(_("Nothing was sent."))
         report = NewReport(filled.fields, filled.answers, filled.mode, filled.identity, files)
         filed = _file(reporter, report, plain, form.version)
+        known = reporter.directories.memory.last
     if save is not None:
         write_private(save, json.dumps(filed.to_json(), indent=1).encode())
     _thank(filed, save)
+    _say_who_watches(known is not None and len(known.witnesses) >= QUORUM)
 
 
 def attached_files(paths: list[Path]) -> list[FileAttachment]:
@@ -112,6 +115,14 @@ def _show(form: Form, filled: Filled, files: list[FileAttachment], plain: bool) 
         say(f"  {shown(item.name)} ({size_of(item)})")
     if files:
         say(_("Files go as they are, with all they tell about the device that made them."))
+
+
+def _say_who_watches(witnesses: bool) -> None:
+    say(
+        _("Independent witnesses follow that log and sign it too: `adal inbox check` says whether they did.")
+        if witnesses
+        else _("That log is signed by the authority alone, not witnessed.")
+    )
 
 
 def _thank(filed: Filed, save: Path | None) -> None:

@@ -56,6 +56,9 @@ def add(
     name: Annotated[str, typer.Option(help=N_("Name of the person."))],
     role: Annotated[list[str], typer.Option(help=N_("A role; may be given several times."))],
     enrol: Annotated[bool, typer.Option("--enrol", help=N_("Enrol at once with development keys."))] = False,
+    seat: Annotated[
+        int | None, typer.Option(min=1, help=N_("With --enrol: the development seat that a custodian holds."))
+    ] = None,
     save: Annotated[
         Path | None, typer.Option(help=N_("Save the sign-in in this file, for --secrets (mode 0600)."))
     ] = None,
@@ -75,7 +78,7 @@ def add(
             say(_("It is good for 72 hours, once: adal staff enrol LOGIN"))
             return
         colleague = enrol_with_keys(here, login, enrolment)
-        certify(here, session, colleague, role)
+        certify(here, session, colleague, role, seat)
     _show(colleague, save)
 
 
@@ -96,12 +99,19 @@ def enrol_oneself(
 
 
 @app.command("list", cls=Command, help=N_("List the staff."))
-def list_staff(ctx: typer.Context, login: LoginOption = None, secrets: SecretsOption = None) -> None:
+def list_staff(
+    ctx: typer.Context,
+    closed: Annotated[
+        bool, typer.Option("--closed", help=N_("Those whose account is closed, instead of the others."))
+    ] = False,
+    login: LoginOption = None,
+    secrets: SecretsOption = None,
+) -> None:
     """Print ids, names, roles."""
     with SignIn(here_of(ctx), login, secrets).session() as session:
         rows = [
             [one.id, one.name, " ".join(sorted(one.roles)), _("yes") if one.certificate else _("no")]
-            for one in session.staff()
+            for one in session.staff(closed)
         ]
     table([_("Id"), _("Name"), _("Roles"), _("Certificate")], rows)
 
@@ -122,8 +132,10 @@ def enrol_with_keys(here: Here, login: str, enrolment: str) -> NewColleague:
         return NewColleague(session.me().person.id, login, password, totp, passphrase, key)
 
 
-def certify(here: Here, admin: StaffSession, colleague: NewColleague, roles: list[str]) -> None:
-    """Sign the certificate with the development certifiers; give desk members the keys of the desk."""
+def certify(
+    here: Here, admin: StaffSession, colleague: NewColleague, roles: list[str], seat: int | None = None
+) -> None:
+    """Sign the certificate with the development certifiers; give desk members the desk's keys, a custodian a seat."""
     today, key = utc_now().date(), colleague.key
     certificate = Certificate(
         colleague.id, tuple(sorted(set(roles))), key.identity.recipient, key.signing.verify_key,
@@ -133,6 +145,9 @@ def certify(here: Here, admin: StaffSession, colleague: NewColleague, roles: lis
     admin.put_certificate(colleague.id, make_certificate(certificate, certifiers))
     if set(roles) & DESK:
         for path in sorted((here.dev / "keys").glob("desk-*.key")):
+            admin.put_group_key(certificate, read_group_key(path))
+    if seat is not None:
+        for path in sorted((here.dev / "keys").glob(f"seat-{seat}-*.key")):
             admin.put_group_key(certificate, read_group_key(path))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from services.client import chain
 from services.client.chain import Message, Part, Place, Rejected
 from services.client.errors import understood
+from services.client.keyring import Keyring
 from services.crypto import rules
 from services.crypto.age import HybridIdentity, HybridRecipient
 from services.crypto.attachments import Envelope
@@ -21,9 +22,29 @@ from services.crypto.errors import CryptoError, Refused, WrongKey
 from services.crypto.grants import open_grant
 from services.crypto.manifests import Manifest
 from services.crypto.packages import OpenedReport, open_report, reporter_from_json
-from services.crypto.payloads import open_payload
+from services.crypto.reportkeys import TYPE as REPORT_KEYS
+from services.crypto.reportkeys import key_number
 
 Fetch = Callable[[Part], bytes]
+
+
+@dataclass(frozen=True)
+class Protection:
+    """Labour protection after reported retaliation, first and last day; the law's text does not confirm the last.
+
+    `status`: asked (the desk has not acted yet), in_hand, ended.
+    """
+
+    since: date
+    until: date
+    status: str
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Protection | None":
+        """Read the API's protection; None if retaliation was never reported. Errors: KeyError, FormatError."""
+        if value is None:
+            return None
+        return cls(rules.day(value["since"]), rules.day(value["until"]), str(value["status"]))
 
 
 @dataclass(frozen=True)
@@ -58,56 +79,75 @@ class SealedCase:
     manifest: Manifest = field(repr=False)
     signature: bytes = field(repr=False)
     parts: tuple[Part, ...] = field(repr=False)
-    grant: bytes | None = field(repr=False)
+    grants: dict[int, bytes] = field(repr=False)
+    holders: dict[str, str]
     states: tuple[tuple[str, date], ...]
     code_replaced_on: date | None
     directory: Any = field(repr=False)
+    protection: Protection | None = None
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "SealedCase":
         """Read the API's case. Errors: BadAnswer, CryptoError."""
         with understood():
-            grant, replaced = value["grant"], value["code_replaced_on"]
+            replaced = value["code_replaced_on"]
             case = cls(
                 line=CaseLine.from_json(value),
                 manifest=Manifest.from_json(value["manifest"]),
                 signature=unb64u(value["signature"], 64),
                 parts=tuple(Part.from_json(line) for line in value["parts"]),
-                grant=None if grant is None else unb64(grant),
+                grants={rules.integer(line["key"]): unb64(line["data"]) for line in value["grants"]},
+                holders={str(line["holder"]): str(line["role"]) for line in value["holders"]},
                 states=tuple((str(line["state"]), rules.day(line["day"])) for line in value["states"]),
                 code_replaced_on=None if replaced is None else rules.day(replaced),
                 directory=value["directory"],
+                protection=Protection.from_json(value.get("protection")),
             )
             if rules.bytes32(value["rid"]) != case.manifest.rid:
                 raise Refused("the manifest is of another report")
         return case
 
     def report_key(self, holders: Iterable[HybridIdentity]) -> HybridIdentity:
-        """The key of the report, from the caller's grant. WrongKey if there is none that any holder opens."""
-        for holder in holders if self.grant is not None else ():
+        """The report's first key, from the caller's grant. WrongKey if there is none that any holder opens."""
+        for holder in holders if 0 in self.grants else ():
             try:
-                return open_grant(self.grant or b"", holder, self.manifest)
+                return open_grant(self.grants[0], holder, self.manifest)
             except WrongKey:
                 continue
         raise WrongKey("no grant that these keys open")
 
 
 @dataclass(frozen=True)
+class Named:
+    """An identity part as it lies, sealed to the custodians: its place in the chain and the key that signed it."""
+
+    part: Part = field(repr=False)
+    place: Place = field(repr=False)
+    verify_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class OpenedCase:
     """A case whose every part was checked. `messages` are those of both sides in order of storing.
 
-    `reporter` is where answers are sealed to, after every replaced code; `identities` counts the identity parts that
-    were added later, which only the custodians open; `place` is that of the next answer.
+    `reporter` is where answers are sealed to, after every replaced code; `named` are the identity parts in order, the
+    first one filed with the report, which only the custodians open; `place` is that of the next answer; `keyring` holds
+    the report's keys.
     """
 
     sealed: SealedCase = field(repr=False)
-    key: HybridIdentity = field(repr=False)
+    keyring: Keyring = field(repr=False)
     narrative: OpenedReport = field(repr=False)
     messages: tuple[Message, ...] = field(repr=False)
     rejected: tuple[Rejected, ...]
     reporter: HybridRecipient = field(repr=False)
-    identities: int
+    named: tuple[Named, ...] = field(repr=False)
     place: Place = field(repr=False)
+
+    @property
+    def identities(self) -> int:
+        """How many identity parts were added after the filing."""
+        return len(self.named) - 1
 
     @property
     def line(self) -> CaseLine:
@@ -145,11 +185,11 @@ class _Walk:
     verify_key: bytes
     messages: tuple[Message, ...] = ()
     rejected: tuple[Rejected, ...] = ()
-    identities: int = 0
+    named: tuple[Named, ...] = ()
 
 
 def open_case(
-    sealed: SealedCase, holders: Iterable[HybridIdentity], directories: Sequence[Directory], fetch: Fetch
+    sealed: SealedCase, holders: Sequence[HybridIdentity], directories: Sequence[Directory], fetch: Fetch
 ) -> OpenedCase:
     """Open a case with the grant for one of `holders`; `fetch` reads the file of a part.
 
@@ -165,25 +205,25 @@ def open_case(
     )
     if mine[1].sha256 != narrative.last:
         raise Refused("the list of parts is not that of the manifest")
-    start = _Walk(Place(2, narrative.last), narrative.reporter_recipient, narrative.reporter_verify_key)
-    walk = start
+    signer = narrative.reporter_verify_key
+    first = Named(mine[1], Place(1, mine[0].sha256), signer)
+    theirs = _answers(sealed, Keyring.of(key), holders, directories, fetch)
+    walk = _Walk(Place(2, narrative.last), narrative.reporter_recipient, signer, named=(first,))
     for part in mine[2:]:
-        walk = _reporter_step(walk, part, sealed.manifest.rid, key, fetch)
-    theirs = chain.chain_of(sealed.parts, reporter=False)
-    answers = _answers(theirs, sealed.manifest.rid, key, directories, fetch)
-    messages = sorted([*walk.messages, *answers[0]], key=lambda message: message.number)
+        walk = _reporter_step(walk, part, sealed.manifest.rid, theirs.keyring, fetch)
+    messages = sorted([*walk.messages, *theirs.messages], key=lambda message: message.number)
     return OpenedCase(
-        sealed, key, narrative, tuple(messages), (*walk.rejected, *answers[1]), walk.recipient,
-        walk.identities, chain.end_of(theirs),
+        sealed, theirs.keyring, narrative, tuple(messages), (*walk.rejected, *theirs.rejected), walk.recipient,
+        walk.named, theirs.place,
     )  # fmt: skip
 
 
-def _reporter_step(walk: _Walk, part: Part, rid: bytes, key: HybridIdentity, fetch: Fetch) -> _Walk:
+def _reporter_step(walk: _Walk, part: Part, rid: bytes, keyring: Keyring, fetch: Fetch) -> _Walk:
     after = replace(walk, place=walk.place.after(part.sha256))
     if part.role == "identity":
-        return replace(after, identities=walk.identities + 1)
+        return replace(after, named=(*walk.named, Named(part, walk.place, walk.verify_key)))
     try:
-        opened = open_payload(chain.check_file(part, fetch(part)), key)
+        opened = keyring.open(chain.check_file(part, fetch(part)))
         chain.check_link(opened, part, rid, walk.place, {walk.verify_key: "reporter"})
         if part.role == "reporter-keys":
             recipient, verify_key = reporter_from_json(opened.body.get("reporter"))
@@ -193,18 +233,39 @@ def _reporter_step(walk: _Walk, part: Part, rid: bytes, key: HybridIdentity, fet
         return replace(after, rejected=(*walk.rejected, chain.rejected(part, exc)))
 
 
+@dataclass(frozen=True)
+class _Answers:
+    """What is known after some parts of the desk's chain."""
+
+    keyring: Keyring
+    place: Place = field(default_factory=Place)
+    messages: tuple[Message, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+
+
 def _answers(
-    parts: Sequence[Part], rid: bytes, key: HybridIdentity, directories: Sequence[Directory], fetch: Fetch
-) -> tuple[list[Message], list[Rejected]]:
-    good: list[Message] = []
-    bad: list[Rejected] = []
-    place = Place()
-    for part in parts:
+    sealed: SealedCase,
+    keyring: Keyring,
+    holders: Sequence[HybridIdentity],
+    directories: Sequence[Directory],
+    fetch: Fetch,
+) -> _Answers:
+    """The desk's chain: its messages, and the keys that the report got since it was filed."""
+    walk, rid = _Answers(keyring), sealed.manifest.rid
+    for part in chain.chain_of(sealed.parts, reporter=False):
+        after = replace(walk, place=walk.place.after(part.sha256))
         try:
-            opened = open_payload(chain.check_file(part, fetch(part)), key)
-            signer = chain.check_link(opened, part, rid, place, chain.signers_of(opened, part, directories))
-            good.append(chain.message_of(opened, part, signer))
+            file = chain.check_file(part, fetch(part))
+            if part.role == REPORT_KEYS:
+                grant = sealed.grants.get(key_number(walk.place.n))
+                renewed = walk.keyring.renewed(file, part, rid, walk.place, directories, grant, holders)
+                walk = replace(after, keyring=renewed)
+                continue
+            opened = walk.keyring.open(file)
+            signer = chain.check_link(
+                opened, part, rid, walk.place, chain.signers_of(opened, part, directories)
+            )
+            walk = replace(after, messages=(*walk.messages, chain.message_of(opened, part, signer)))
         except CryptoError as exc:
-            bad.append(chain.rejected(part, exc))
-        place = place.after(part.sha256)
-    return good, bad
+            walk = replace(after, rejected=(*walk.rejected, chain.rejected(part, exc)))
+    return walk

@@ -13,6 +13,7 @@ from typing import Any
 from services.crypto import rules
 from services.crypto.attachments import Envelope, envelopes
 from services.crypto.certificates import check_certificate
+from services.crypto.dialogue import may_renew
 from services.crypto.directories import Directory
 from services.crypto.errors import BadSignature, CryptoError, FormatError, Refused, WrongKey
 from services.crypto.payloads import ZERO32, OpenedPayload
@@ -45,7 +46,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Message:
-    """A message that was opened, checked and believed. `signer` is a desk's id or the UUID of a person."""
+    """A message that was opened, checked and believed. `signer` is a desk's id or the UUID of a person.
+
+    `role` is message or retaliation.
+    """
 
     number: int
     n: int
@@ -54,6 +58,7 @@ class Message:
     signer: str
     text: str = field(repr=False)
     envelopes: tuple[Envelope, ...] = field(repr=False)
+    role: str = "message"
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,8 @@ def signers_of(opened: OpenedPayload, part: Part, directories: Sequence[Director
             found = check_certificate(certificate, directory, part.day)
         except CryptoError:
             continue
+        if part.role == "report-keys" and not may_renew(found):
+            break
         return {found.verify_key: found.person}
     raise BadSignature("no certificate that the directory vouches for")
 
@@ -136,7 +143,7 @@ def message_of(opened: OpenedPayload, part: Part, signer: str) -> Message:
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         raise FormatError("a message without text")
     found = envelopes(opened.body.get("attachments"))
-    return Message(part.number, part.n or 0, part.by, part.day, signer, text, found)
+    return Message(part.number, part.n or 0, part.by, part.day, signer, text, found, part.role)
 
 
 def rejected(part: Part, error: CryptoError) -> Rejected:

@@ -41,11 +41,32 @@ class NotUnlocked(ClientError):
         super().__init__("the key for this is not at hand")
 
 
+class NotHanded(ClientError):
+    """The case was handed on, and this person holds no key of it: they see its coded fields only."""
+
+    def __init__(self) -> None:
+        super().__init__("no key of this case is at hand")
+
+
+class NoLead(ClientError):
+    """An investigator works under a lead, and nobody is certified as one."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no certified lead")
+
+
 class Unproven(ClientError):
     """After the code was replaced nothing yet proves that the server shows the right report key."""
 
     def __init__(self) -> None:
         super().__init__("the report key is not proven")
+
+
+class NotLogged(ClientError):
+    """The identity request does not stand in the log yet, or its witnesses have not seen it: nothing is released."""
+
+    def __init__(self) -> None:
+        super().__init__("the request is not in the log yet")
 
 
 class Problem(ClientError):

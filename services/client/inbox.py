@@ -4,7 +4,7 @@ The server keeps the parts and sees none of them. Every answer is believed only 
 certified staff, signed it for this report and this place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -12,30 +12,49 @@ from pathlib import Path
 from typing import Any
 
 from services.client import chain
+from services.client.cases import Protection
 from services.client.chain import Message, Part, Place, Rejected
 from services.client.directory import INTAKE, Directories
 from services.client.door import let_in
 from services.client.downloads import file_name, save
 from services.client.errors import Problem, Unproven, understood
 from services.client.http import Http, Progress, idempotency_key
+from services.client.keyring import last_key
 from services.client.sealing import seal_files
 from services.crypto import rules
 from services.crypto.age import HybridRecipient
 from services.crypto.attachments import open_attachment_stream
-from services.crypto.canonical import b64, b64u, unb64u
+from services.crypto.canonical import b64, b64u, unb64, unb64u
 from services.crypto.errors import BadSignature, CryptoError, Refused
 from services.crypto.manifests import Manifest
 from services.crypto.packages import NewAttachment, reporter_json
 from services.crypto.payloads import Header, open_payload, seal_payload
 from services.crypto.receipts import ReceiptKeys, derive, new_receipt
+from services.crypto.reportkeys import TYPE, Carried, open_carried, report_recipient_of, seal_carried
 from services.crypto.signatures import verify
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Custodians opened who the reporter is: the day, the code of the ground and its text by language."""
+
+    day: date
+    ground: str
+    labels: dict[str, str]
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Opening":
+        """Read a line of the API. Errors: FormatError, KeyError."""
+        labels = {str(name): str(text) for name, text in value["labels"].items()}
+        return cls(rules.day(value["day"]), str(value["ground"]), labels)
 
 
 @dataclass(frozen=True)
 class View:
     """What the server says of a report, checked as far as the reporter's keys reach.
 
-    `states` are pairs of state and day; `code_replaced_on` is None as long as the first receipt is in force.
+    `states` are pairs of state and day; `code_replaced_on` is None as long as the first receipt is in force; `openings`
+    are those of the reporter's identity, as far as the server shows them.
     """
 
     reference: str
@@ -50,6 +69,10 @@ class View:
     manifest: Manifest = field(repr=False)
     signature: bytes = field(repr=False)
     parts: tuple[Part, ...] = field(repr=False)
+    witnessed: bool = False
+    protection: Protection | None = None
+    openings: tuple[Opening, ...] = ()
+    carried: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "View":
@@ -66,9 +89,13 @@ class View:
                 code_pending=bool(value["code_pending"]),
                 leaf=rules.bytes32(value["leaf"]),
                 published=bool(value["published"]),
+                witnessed=bool(value.get("witnessed", False)),
+                protection=Protection.from_json(value.get("protection")),
                 manifest=Manifest.from_json(value["manifest"]),
                 signature=unb64u(value["signature"], 64),
                 parts=tuple(Part.from_json(line) for line in value["parts"]),
+                carried=None if value.get("carried") is None else unb64(value["carried"]),
+                openings=tuple(Opening.from_json(line) for line in value.get("openings", ())),
             )
             view._check(value)
         return view
@@ -86,6 +113,19 @@ class View:
             raise Refused("the next place is not behind the last part")
         if rules.bytes32(value["rid"]) != self.manifest.rid:
             raise Refused("the manifest is of another report")
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """The desk's chain as this receipt reads it; `newest` is the report's newest key, None for the manifest's."""
+
+    replies: tuple[Message, ...]
+    rejected: tuple[Rejected, ...]
+    newest: Carried | None
+
+
+_Sealing = tuple[dict[str, Any], HybridRecipient, dict[str, Any]]
+"""Body of a part, whom it is sealed to, and what else is sent with it."""
 
 
 class Inbox:
@@ -108,12 +148,18 @@ class Inbox:
     @property
     def replies(self) -> tuple[Message, ...]:
         """Answers of desk and staff that were opened and checked, in order."""
-        return self._opened[0]
+        return self._opened.replies
 
     @property
     def rejected(self) -> tuple[Rejected, ...]:
         """Answers that do not count; reason `key` means: sealed to a receipt that was replaced since."""
-        return self._opened[1]
+        return self._opened.rejected
+
+    @property
+    def recipient(self) -> HybridRecipient:
+        """Whom the reporter's words are sealed to: the newest report key that the desk vouched for."""
+        newest = self._opened.newest
+        return self.view.manifest.report_recipient if newest is None else newest.recipient
 
     @cached_property
     def proven(self) -> bool:
@@ -127,7 +173,7 @@ class Inbox:
             # hash of its key, so an answer signed by the desk for this id settles it.
             if self.view.code_replaced_on is None:
                 raise
-            return bool(self.replies)
+            return bool(self.replies) or self._opened.newest is not None
         return True
 
     def send(
@@ -139,17 +185,30 @@ class Inbox:
     ) -> int:
         """Write to the desk; the number of the stored part. Error: Unproven unless `unproven` is accepted."""
         self._require_proof(unproven)
-        recipient = self.view.manifest.report_recipient
-        sealed = seal_files(attachments, [recipient])
-        body = {"attachments": sealed.lines, "text": text}
-        return self._append("/messages", "message", body, recipient, {"attachments": sealed.files}, progress)
+        return self._append("/messages", "message", lambda: self._words(text, attachments), progress)
+
+    def report_retaliation(
+        self,
+        text: str,
+        attachments: Sequence[NewAttachment] = (),
+        unproven: bool = False,
+        progress: Progress | None = None,
+    ) -> Protection:
+        """Tell the desk that somebody strikes back: sealed like a message; the protection that runs from now on.
+
+        Error: Unproven unless `unproven` is accepted.
+        """
+        self._require_proof(unproven)
+        self._append("/retaliation", "retaliation", lambda: self._words(text, attachments), progress)
+        if self.view.protection is None:
+            raise Refused("the case was not flagged")
+        return self.view.protection
 
     def add_identity(self, identity: dict[str, str], unproven: bool = False) -> int:
         """Say who you are; only k identity custodians together can read it. The number of the stored part."""
         self._require_proof(unproven)
-        return self._append(
-            "/identity", "identity", {"identity": identity}, self.view.manifest.identity_recipient, {}
-        )
+        recipient = self.view.manifest.identity_recipient
+        return self._append("/identity", "identity", lambda: ({"identity": identity}, recipient, {}))
 
     def replace_code(self, unproven: bool = False) -> str:
         """Offer a new receipt (24 digits); the old one works until `Reporter.confirm_code` had the new one."""
@@ -158,8 +217,11 @@ class Inbox:
         new = derive(receipt)
         body = {"reporter": reporter_json(new.identity.recipient, new.signing.verify_key)}
         place = self.view.place
-        part = self._seal("reporter-keys", body, self.view.manifest.report_recipient, place)
+        part = self._seal("reporter-keys", body, self.recipient, place)
         offer = {"n": place.n, "part": b64(part), "lookup": b64u(new.lookup)}
+        if self._opened.newest is not None:
+            sequence = self._directories.current().sequence
+            offer["carried"] = b64(seal_carried(self.view.manifest.rid, sequence, self._opened.newest, new))
         self._http.post(f"{INTAKE}/inbox/code", offer, self._bearer())
         return receipt
 
@@ -175,22 +237,44 @@ class Inbox:
             )
 
     @cached_property
-    def _opened(self) -> tuple[tuple[Message, ...], tuple[Rejected, ...]]:
+    def _opened(self) -> _Opened:
         good: list[Message] = []
         bad: list[Rejected] = []
-        place = Place()
+        newest: Carried | None = None
+        place, rid = Place(), self.view.manifest.rid
         known = self._directories.known()
         for part in chain.chain_of(self.view.parts, reporter=False):
             answer = self._http.get(f"{INTAKE}/inbox/parts/{part.number}", self._bearer())
             try:
                 opened = open_payload(chain.check_file(part, answer.body), self._keys.identity)
-                signers = chain.signers_of(opened, part, known)
-                signer = chain.check_link(opened, part, self.view.manifest.rid, place, signers)
-                good.append(chain.message_of(opened, part, signer))
+                signer = chain.check_link(opened, part, rid, place, chain.signers_of(opened, part, known))
+                if part.role == TYPE:
+                    newest = Carried(place.n, part.sha256, report_recipient_of(opened.body))
+                else:
+                    good.append(chain.message_of(opened, part, signer))
             except CryptoError as exc:
-                bad.append(chain.rejected(part, exc))
+                if noted := self._noted(part, place):
+                    newest = noted
+                else:
+                    bad.append(chain.rejected(part, exc))
             place = place.after(part.sha256)
-        return tuple(good), tuple(bad)
+        return _Opened(tuple(good), tuple(bad), newest)
+
+    def _noted(self, part: Part, place: Place) -> Carried | None:
+        """What an earlier code of this reporter noted of a `report-keys` part, which was sealed to that code."""
+        if part.role != TYPE or self.view.carried is None:
+            return None
+        try:
+            found = open_carried(self.view.carried, self._keys, self.view.manifest.rid)
+        except CryptoError:
+            return None
+        return found if (found.n, found.part) == (place.n, part.sha256) else None
+
+    def _words(self, text: str, attachments: Sequence[NewAttachment]) -> _Sealing:
+        sealed = seal_files(attachments, [self.recipient])
+        body = {"attachments": sealed.lines, "text": text}
+        extra = {"attachments": sealed.files, "key": last_key(self.view.parts)}
+        return body, self.recipient, extra
 
     def _require_proof(self, unproven: bool) -> None:
         if not self.proven and not unproven:
@@ -200,13 +284,14 @@ class Inbox:
         self,
         path: str,
         role: str,
-        body: dict[str, Any],
-        recipient: HybridRecipient,
-        extra: dict[str, Any],
+        seal: Callable[[], _Sealing],
         progress: Progress | None = None,
     ) -> int:
-        """Seal for the next place and send; once more if somebody else (this receipt, elsewhere) took the place."""
+        """Seal for the next place and send; once more if somebody else (this receipt, elsewhere) took the place, or
+        the report got a new key.
+        """
         for last in (False, True):
+            body, recipient, extra = seal()
             part = self._seal(role, body, recipient, self.view.place)
             content = {"n": self.view.place.n, "part": b64(part), **extra}
             headers = self._bearer() | {"Idempotency-Key": idempotency_key()}

@@ -1,7 +1,14 @@
-"""The transparency log as a client reads it: is my report in it, and is all of it what was signed."""
+"""The transparency log as a client reads it: is my report in it, is all of it what was signed, who else saw it.
+
+With two witnesses in the directory, a head that they have not signed counts for 48 hours only: the log must show a
+head they signed within that time, from which the present one grew, and an entry must be under such a head 48 hours
+after its promise was due. So a log can hold back its witnesses for two days, never for good.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from hashlib import sha256
 
 from services.client.directory import INTAKE, Directories, log_of, verifier
@@ -12,37 +19,68 @@ from services.crypto import tlog
 from services.crypto.canonical import b64u
 from services.crypto.directories import Directory
 from services.crypto.errors import FormatError, Refused
-from services.crypto.notes import VerifierKey
-from services.crypto.promises import entry
+from services.crypto.notes import VerifierKey, cosignature_lines
+from services.crypto.promises import WITHIN_HOURS, entry
 
-QUORUM = 2
+QUORUM = tlog.QUORUM
+_LAST_SECOND = 253_402_300_799  # of the year 9999
+GRACE = timedelta(hours=48)
+"""How long a head may go without its witnesses."""
+
+#: A promise is kept so long after the end of its day, which may be a day of any time zone.
+_PROMISED = timedelta(hours=WITHIN_HOURS) + timedelta(days=1)
+
+
+class Standing(StrEnum):
+    """Who vouches for a head of the log, beside the authority that signed it."""
+
+    WITNESSED = "witnessed"
+    NOT_YET = "not-yet-witnessed"
+    NO_WITNESSES = "no-witnesses"
 
 
 @dataclass(frozen=True)
 class Included:
-    """An entry was found: its index in the log of `size` entries; `witnessed` if two witnesses saw that head."""
+    """An entry was found: its index in the log of `size` entries, and who saw that head."""
 
     origin: str
     index: int
     size: int
-    witnessed: bool
+    standing: Standing = Standing.NO_WITNESSES
+
+    @property
+    def witnessed(self) -> bool:
+        """Whether two independent witnesses saw that head."""
+        return self.standing is Standing.WITNESSED
 
 
 @dataclass(frozen=True)
 class Verified:
-    """The whole log was rebuilt and is the signed one; `grown_from` is the size this client saw before."""
+    """The whole log was rebuilt and is the signed one; `grown_from` is the size this client saw before.
+
+    `standing` says who saw its head.
+    """
 
     origin: str
     size: int
     root: bytes
     tiles: int
     grown_from: int | None
+    standing: Standing = Standing.NO_WITNESSES
 
 
 def find_leaf(
-    http: Http, directories: Directories, leaf: bytes, origin: str | None = None
+    http: Http,
+    directories: Directories,
+    leaf: bytes,
+    origin: str | None = None,
+    promised_on: date | None = None,
 ) -> Included | None:
-    """The checked proof that a leaf is in the log, or None while it is not published. Errors: CryptoError."""
+    """The checked proof that a leaf is in the log, or None while it is not published.
+
+    `promised_on` is the day of the promise; with it, an entry that no witness saw 48 hours after it was due is
+    refused. Errors: CryptoError.
+    """
     try:
         text = http.get(f"{INTAKE}/log/proofs/{b64u(leaf)}").body
     except Problem as exc:
@@ -55,9 +93,23 @@ def find_leaf(
         proof = tlog.LogProof.parse(text.decode())
         if proof.extra is None:
             raise FormatError("the proof lacks the random part of the entry")
-        checkpoint = proof.check(entry(proof.extra, leaf), verifier(log), *_witnesses(directory))
+        checkpoint = proof.check(entry(proof.extra, leaf), verifier(log))
+        standing = _Standings(http, directories.clock(), directory, verifier(log)).of(proof.checkpoint)
+    if standing is Standing.NOT_YET and too_late(promised_on, directory.valid_from, directories.clock()):
+        raise Refused("no witness saw this entry in time")
     _follow(directories, checkpoint)
-    return Included(log.origin, proof.index, checkpoint.size, bool(_witnesses(directory)[1]))
+    return Included(log.origin, proof.index, checkpoint.size, standing)
+
+
+def too_late(promised_on: date | None, witnesses_since: datetime, now: datetime) -> bool:
+    """Whether an entry promised on a day must have been seen by the witnesses by now.
+
+    `witnesses_since` is the start of the directory that names them.
+    """
+    if promised_on is None:
+        return False
+    due = datetime.combine(promised_on, time(), UTC) + timedelta(days=1) + _PROMISED
+    return now > max(due, witnesses_since) + GRACE
 
 
 def verify_log(
@@ -71,8 +123,8 @@ def verify_log(
     directory = directories.current()
     log = log_of(directory)
     with understood():
-        note = http.get(f"{INTAKE}/log/checkpoint").body
-        checkpoint = tlog.open_checkpoint(note, verifier(log), *_witnesses(directory))
+        note = http.get(f"{INTAKE}/log/checkpoint").body.decode()
+        checkpoint = tlog.open_checkpoint(note, verifier(log))
         reader = _Reader(http, checkpoint.size, progress)
         hashes = reader.entries()
         tiles = reader.compare_tiles(hashes)
@@ -81,8 +133,65 @@ def verify_log(
         known = directories.memory.head(log.origin)
         if known is not None:
             _check_head(known, checkpoint, hashes)
+        standing = _Standings(http, directories.clock(), directory, verifier(log)).of(note)
     _follow(directories, checkpoint)
-    return Verified(log.origin, checkpoint.size, checkpoint.root, tiles, known.size if known else None)
+    grown_from = known.size if known else None
+    return Verified(log.origin, checkpoint.size, checkpoint.root, tiles, grown_from, standing)
+
+
+@dataclass(frozen=True)
+class _Standings:
+    """Judges heads of one log by the witnesses of a directory."""
+
+    http: Http
+    now: datetime
+    directory: Directory
+    log: VerifierKey
+
+    def of(self, note: str) -> Standing:
+        """Who saw this head of the log, whose own signature is good. Errors: CryptoError, Problem.
+
+        Refused when it is not witnessed and nothing witnessed in the last 48 hours leads to it.
+        """
+        witnesses, quorum = _witnesses(self.directory)
+        if not quorum:
+            return Standing.NO_WITNESSES
+        checkpoint = tlog.open_checkpoint(
+            note, self.log, witnesses
+        )  # a wrong line of a witness spoils the note
+        if self._seen_at(note, witnesses) is not None:
+            return Standing.WITNESSED
+        if self.now > self.directory.valid_from + GRACE:
+            self._check_grown(checkpoint, witnesses)
+        return Standing.NOT_YET
+
+    def _check_grown(self, checkpoint: tlog.Checkpoint, witnesses: list[VerifierKey]) -> None:
+        try:
+            note = self.http.get(f"{INTAKE}/log/checkpoint/witnessed").body.decode()
+        except Problem as exc:
+            if exc.slug != "not-published":
+                raise
+            raise Refused("no witness has seen the log") from None
+        seen = tlog.open_checkpoint(note, self.log, witnesses, QUORUM)
+        when = self._seen_at(note, witnesses)
+        if when is None or self.now > when + GRACE:
+            raise Refused("no witness has seen the log for 48 hours")
+        proof = tlog.consistency_proof(seen.size, checkpoint.size, self._tile)
+        tlog.check_consistency(seen.size, seen.root, checkpoint.size, checkpoint.root, proof)
+
+    def _seen_at(self, note: str, witnesses: list[VerifierKey]) -> datetime | None:
+        """When the quorum was reached, by the clocks of the witnesses; None if it was not."""
+        times: dict[str, int] = {}
+        for key, found in cosignature_lines(note, witnesses).items():
+            if key.name != self.log.name:
+                times[key.name] = max(found.time, times.get(key.name, 0))
+        newest = sorted(times.values(), reverse=True)
+        if len(newest) < QUORUM:
+            return None
+        return datetime.fromtimestamp(min(newest[QUORUM - 1], _LAST_SECOND), UTC)
+
+    def _tile(self, level: int, index: int, width: int) -> bytes:
+        return self.http.get(f"{INTAKE}/log/{tlog.tile_path(level, index, width)}").body
 
 
 class _Reader:
@@ -142,6 +251,6 @@ def _follow(directories: Directories, checkpoint: tlog.Checkpoint) -> None:
 
 
 def _witnesses(directory: Directory) -> tuple[list[VerifierKey], int]:
-    """The witnesses and how many must have signed; none in a development installation."""
+    """The witnesses and how many must have signed; none while the directory does not name two."""
     keys = [VerifierKey.parse(vkey) for vkey in directory.witnesses]
     return keys, QUORUM if len(keys) >= QUORUM else 0

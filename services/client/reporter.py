@@ -5,7 +5,7 @@ in plain mode, where the service makes it.
 """
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import httpx2
@@ -145,11 +145,11 @@ class Reporter:
         Errors: CryptoError also when the saved promise itself is not the log's.
         """
         filed.check(self._directories.current())
-        return find_leaf(self._http, self._directories, filed.leaf, filed.origin)
+        return find_leaf(self._http, self._directories, filed.leaf, filed.origin, filed.day)
 
-    def find_leaf(self, leaf: bytes) -> Included | None:
-        """The same for a bare leaf, as the inbox shows it."""
-        return find_leaf(self._http, self._directories, leaf)
+    def find_leaf(self, leaf: bytes, filed_on: date | None = None) -> Included | None:
+        """The same for a bare leaf, as the inbox shows it with the day of filing."""
+        return find_leaf(self._http, self._directories, leaf, promised_on=filed_on)
 
     def _send_sealed(
         self,

@@ -18,12 +18,16 @@ from services.client.memory import Memory
 from services.crypto import rules
 from services.crypto.canonical import unb64
 from services.crypto.directories import Desk, Directory
-from services.crypto.errors import Refused
+from services.crypto.errors import CryptoError, Refused
 from services.crypto.signatures import Signed
 from services.crypto.staffkeys import GroupKey, StaffKey, unwrap_group_key, unwrap_staff_key
 
 ACCOUNTS = "/api/accounts/v1"
 _EARLY = 30.0
+
+
+#: A proof for the first (0) or second (1) attempt at a step-up, such as {"totp": "123456"}.
+Prove = Callable[[int], Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,9 @@ class Session:
         self._renew_at = 0.0
         self._me: Me | None = None
         self._unlocked: Unlocked | None = None
+        self.prove: Prove | None = None
+        #: Whether this object gave a full proof itself, instead of going on with a session from before.
+        self.proved = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(...)"
@@ -102,6 +109,7 @@ class Session:
         answer = self._http.post(f"{ACCOUNTS}/sessions", body).json()
         with understood():
             self._secret = str(answer["session"])
+            self.proved = True
             self._take(answer)
             return Person.from_json(answer["person"])
 
@@ -139,8 +147,8 @@ class Session:
         key = unwrap_staff_key(me.wrapped, passphrase)
         if str(key.identity.recipient) != me.recipient:
             raise Refused("the key is not the one of the account")
-        groups = tuple(unwrap_group_key(data, key.identity) for _, data in me.group_keys)
-        self._unlocked = Unlocked(key, groups)
+        opened = (_group_key(name, data, key) for name, data in me.group_keys)
+        self._unlocked = Unlocked(key, tuple(group for group in opened if group is not None))
         return self._unlocked
 
     @property
@@ -167,7 +175,46 @@ class Session:
         params: Mapping[str, str] | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Answer:
-        """A request with a valid access token, renewed when it ran out."""
+        """A request with a valid access token, renewed when it ran out, and a fresh proof where one is asked for."""
+        try:
+            return self._call(method, path, body, params, progress)
+        except Problem as exc:
+            if exc.slug != "step-up" or self.prove is None:
+                raise
+        self.prove_anew()
+        return self._call(method, path, body, params, progress)
+
+    def step_up(self, proof: Mapping[str, Any]) -> None:
+        """Prove anew who one is: {"totp"}, {"passkey"}, or {"password"} in development. Error: Problem."""
+        headers = {"Authorization": f"Session {self._secret}"}
+        answer = self._http.post(f"{ACCOUNTS}/sessions/current/step-up", dict(proof), headers).json()
+        with understood():
+            self._take(answer)
+
+    def prove_anew(self) -> None:
+        """A step-up with what `prove` gives, if that was set. Error: Problem `step-up-refused`."""
+        if self.prove is None:
+            return
+        # The code of this half minute may have been used to sign in.
+        try:
+            self.step_up(self.prove(0))
+        except Problem as exc:
+            if exc.slug != "step-up-refused":
+                raise
+            self.step_up(self.prove(1))
+
+    def session_call(self, method: str, path: str) -> Answer:
+        """A request about one's sessions, with the session secret instead of a token."""
+        return self._http.send(Call(method, path, headers={"Authorization": f"Session {self._secret}"}))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        params: Mapping[str, str] | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> Answer:
         call = Call(method, path, body, self.bearer(), params or {}, progress)
         try:
             return self._http.send(call)
@@ -192,6 +239,15 @@ class Session:
     def _take(self, answer: dict[str, Any]) -> None:
         self._token = str(answer["access_token"])
         self._renew_at = time.monotonic() + max(int(answer["expires_in"]) - _EARLY, 1.0)
+
+
+def _group_key(id: str, data: bytes, key: StaffKey) -> GroupKey | None:  # noqa: A002
+    """A wrapped key, or None: one for an earlier key of this person, or spoilt by somebody, locks nobody out."""
+    try:
+        found = unwrap_group_key(data, key.identity)
+    except CryptoError:
+        return None
+    return found if found.id == id else None
 
 
 def _me(found: dict[str, Any]) -> Me:

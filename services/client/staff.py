@@ -5,23 +5,23 @@ A report key is handed on only to a certified recipient, so neither the server n
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from services.client import cases, chain
+from services.client import access, cases, chain
 from services.client.cases import CaseLine, OpenedCase, SealedCase
 from services.client.chain import Part
-from services.client.directory import INTAKE
+from services.client.directory import INTAKE, Directories
 from services.client.downloads import file_name, save
-from services.client.errors import NotUnlocked, Unreachable, understood
-from services.client.http import Progress, part_of_path
+from services.client.errors import NotHanded, NotUnlocked, Unreachable, understood
+from services.client.http import Http, Progress, part_of_path
 from services.client.sealing import seal_files
 from services.client.session import ACCOUNTS, Person, Session
 from services.crypto.attachments import Envelope, open_attachment_stream
 from services.crypto.canonical import b64, b64u
-from services.crypto.certificates import Certificate, check_certificate
-from services.crypto.errors import Refused
-from services.crypto.grants import seal_grant
+from services.crypto.certificates import Certificate
+from services.crypto.directories import Directory
 from services.crypto.packages import NewAttachment
 from services.crypto.payloads import Header, seal_payload
 from services.crypto.signatures import Signed, SigningKey
@@ -46,16 +46,18 @@ class StaffSession(Session):
     """Cases for a member of staff, and accounts for an administrator. Errors as in `Session`."""
 
     def cases(self, **filters: str) -> Iterator[CaseLine]:
-        """Cases, newest first, over all pages. Filters: state, category, region, sector, mode, assigned="me"."""
+        """Cases, newest first, over all pages. Filters: state, category, region, sector, mode, assigned (me, UUID)."""
         for item in self._pages(f"{_STAFF}/cases", {**filters, "limit": "100"}):
             with understood():
                 yield CaseLine.from_json(item)
 
     def case(self, id: str) -> OpenedCase:  # noqa: A002 - the name of the API
-        """Open a case. Errors: NotUnlocked; WrongKey if it was not handed to this person; CryptoError."""
+        """Open a case. Errors: NotUnlocked; NotHanded if this person holds no key of it; CryptoError."""
         keys = self.unlocked
         path = f"{_STAFF}/cases/{part_of_path(id)}"
         sealed = SealedCase.from_json(self.call("GET", path).json())
+        if 0 not in sealed.grants:
+            raise NotHanded()
         filed_under = self._directories.of_report(sealed.directory, sealed.manifest.directory)
         holders = [keys.key.identity, *(group.identity for group in keys.groups)]
         known = [*self._directories.known(), filed_under]
@@ -74,7 +76,11 @@ class StaffSession(Session):
         part = case.part_of(envelope)
         path = f"{_STAFF}/cases/{case.line.id}/parts/{part.number}"
         with self._http.stream(path, self.bearer(), part.size) as chunks:
-            return save(open_attachment_stream(chunks, envelope, case.key), folder, file_name(envelope))
+            return save(
+                open_attachment_stream(chunks, envelope, *case.keyring.newest_first),
+                folder,
+                file_name(envelope),
+            )
 
     def answer(
         self,
@@ -84,14 +90,19 @@ class StaffSession(Session):
         progress: Progress | None = None,
     ) -> int:
         """Write to the reporter; the number of the stored part. Errors: NotUnlocked without the desk's key."""
-        recipients = [case.sealed.manifest.report_recipient, case.reporter]
+        recipients = [case.keyring.recipient, case.reporter]
         sealed = seal_files(attachments, recipients)
-        by, signing, extra = self._author(case.line.desk)
+        by, signing, extra = self.author(case.line.desk)
         body = {"attachments": sealed.lines, "text": text, **extra}
         sequence = self.key_directory().sequence
         head = Header("message", by, case.sealed.manifest.rid, sequence, case.place.n, case.place.prev)
         part = seal_payload(head, body, signing, recipients)
-        content = {"n": case.place.n, "part": b64(part), "attachments": sealed.files}
+        content = {
+            "n": case.place.n,
+            "key": access.seen_key(case),
+            "part": b64(part),
+            "attachments": sealed.files,
+        }
         path = f"{_STAFF}/cases/{case.line.id}/messages"
         try:
             stored = self.call("POST", path, content, progress=progress).json()
@@ -100,22 +111,19 @@ class StaffSession(Session):
         with understood():
             return int(stored["number"])
 
-    def assign(self, case: OpenedCase, person: str, role: str = "investigator") -> Certificate:
-        """Hand the report key to a certified person (UUID); role investigator or lead. Errors: LookupError, Refused."""
-        colleague = next((found for found in self.staff() if found.id == person), None)
-        if colleague is None:
-            raise LookupError("no such person")
-        if colleague.certificate is None:
-            raise Refused("the person has no certificate")
-        directory = self.key_directory()
-        certificate = check_certificate(colleague.certificate, directory, self._directories.clock().date())
-        if certificate.person != person or role not in certificate.roles:
-            raise Refused("the certificate is not for this person and role")
-        grant = seal_grant(case.key, role, certificate.recipient)
-        self.call(
-            "PUT", f"{_STAFF}/cases/{case.line.id}/assignees/{person}", {"role": role, "grant": b64(grant)}
-        )
-        return certificate
+    def assign(
+        self, case: OpenedCase, person: str, role: str = "investigator", lead: str | None = None
+    ) -> Certificate:
+        """Hand the report's keys to a certified person; see `access.assign`. Errors: LookupError, Refused, NoLead."""
+        return access.assign(self, case, person, role, lead)
+
+    def end_access(self, case: OpenedCase, person: str) -> int:
+        """End a person's access: the report gets a new key; see `access.end_access`. Errors: LookupError, Refused."""
+        return access.end_access(self, case, person)
+
+    def release(self, person: str) -> Iterator[tuple[str, Exception | None]]:
+        """End every access of a person who leaves; see `access.release`."""
+        return access.release(self, person)
 
     def set_state(self, case_id: str, to: str) -> str:
         """Move a case to its next state; the state. Error: Problem `conflict` for a step that is not allowed."""
@@ -124,13 +132,21 @@ class StaffSession(Session):
         with understood():
             return str(answer["state"])
 
-    def staff(self) -> Iterator[Colleague]:
-        """Everybody on the staff, over all pages."""
-        for item in self._pages(f"{ACCOUNTS}/staff", {}):
+    def staff(self, closed: bool = False) -> Iterator[Colleague]:
+        """Everybody on the staff, or everybody whose account is closed, over all pages."""
+        for item in self._pages(f"{ACCOUNTS}/staff", {"closed": "true"} if closed else {}):
             with understood():
                 signed = item["certificate"]
                 certificate = None if signed is None else Signed.from_json(signed)
                 yield Colleague(str(item["id"]), str(item["name"]), frozenset(item["roles"]), certificate)
+
+    def today(self) -> date:
+        """The day by this client's clock (UTC)."""
+        return self._directories.clock().date()
+
+    def known_directories(self) -> tuple[Directory, ...]:
+        """Every directory this client ever checked here, newest first."""
+        return self._directories.known()
 
     # --- accounts ------------------------------------------------------------------------------------------------
 
@@ -148,14 +164,17 @@ class StaffSession(Session):
         with understood():
             return str(answer["totp_uri"]), str(answer["totp_secret"])
 
-    def put_key(self, key: StaffKey, passphrase: str) -> None:
-        """Store one's own staff key, wrapped here (about a second)."""
+    def put_key(self, key: StaffKey, passphrase: str, replace: bool = False) -> None:
+        """Store one's own staff key, wrapped here (about a second).
+
+        Other keys than the certified ones need `replace`, and new signatures of two certifiers afterwards.
+        """
         body = {
             "wrapped": b64(wrap_staff_key(key, passphrase)),
             "recipient": str(key.identity.recipient),
             "verify_key": b64u(key.signing.verify_key),
         }
-        self.call("PUT", f"{ACCOUNTS}/me/key", body)
+        self.call("PUT", f"{ACCOUNTS}/me/key", body, {"replace": "true"} if replace else None)
         self._me = None
 
     def put_certificate(self, person: str, certificate: Signed) -> None:
@@ -173,6 +192,24 @@ class StaffSession(Session):
         with understood():
             return int(answer["sequence"])
 
+    @property
+    def http(self) -> Http:
+        """The connection, for calls that need no sign-in."""
+        return self._http
+
+    @property
+    def directories(self) -> Directories:
+        """The checked key directory and what this client remembers."""
+        return self._directories
+
+    def part(self, case: OpenedCase, part: Part) -> bytes:
+        """The age file of a part, which must be the one the list names. Error: Refused."""
+        return chain.check_file(part, self._part(case.line.id, part))
+
+    def pages(self, path: str) -> Iterator[dict[str, Any]]:
+        """The items of a list of the API, over all pages."""
+        return self._pages(path, {})
+
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _pages(self, path: str, params: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -189,7 +226,7 @@ class StaffSession(Session):
     def _part(self, case_id: str, part: Part) -> bytes:
         return self.call("GET", f"{_STAFF}/cases/{part_of_path(case_id)}/parts/{part.number}").body
 
-    def _author(self, desk: str) -> tuple[str, SigningKey, dict[str, Any]]:
+    def author(self, desk: str) -> tuple[str, SigningKey, dict[str, Any]]:
         """In whose name this person writes: the desk's, with its key, or their own, with their certificate."""
         me = self.me()
         if me.person.roles & DESK:

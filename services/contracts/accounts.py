@@ -1,4 +1,4 @@
-"""What the accounts service says to the others: the roles of staff and the claims of an access token."""
+"""What the accounts service says to the others: the roles of staff, the scopes of systems, and the claims of a token."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -27,14 +27,27 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
 
 
+class Scope(StrEnum):
+    """What a system with an API client may do. Rules name scopes like roles; no person ever holds one."""
+
+    CALLS = "client:calls"
+    MESSAGES = "client:messages"
+    FIGURES = "client:figures"
+
+
 @dataclass(frozen=True)
 class TokenClaims:
-    """Who a token is for, in which roles, and when: whole POSIX seconds, at most 300 apart."""
+    """Who a token is for (a person, or an API client), in which roles or scopes, and when.
+
+    Times are whole POSIX seconds, at most 300 apart.
+    `stepped` is when the bearer last gave a full proof (password and second factor) in this session, 0 for never.
+    """
 
     person: UUID
     roles: Collection[str]
     issued: int
     expires: int
+    stepped: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The claims as they are signed (`services.crypto.tokens`)."""
@@ -43,5 +56,6 @@ class TokenClaims:
             "iat": self.issued,
             "iss": ISSUER,
             "roles": sorted(self.roles),
+            "stepped": self.stepped,
             "sub": str(self.person),
         }

@@ -128,12 +128,12 @@ def open_part(data: bytes, identity: HybridIdentity) -> bytes:
     return b"".join(open_part_stream(_pieces(data), identity))
 
 
-def open_part_stream(chunks: Iterable[bytes], identity: HybridIdentity) -> Iterator[bytes]:
+def open_part_stream(chunks: Iterable[bytes], *identities: HybridIdentity) -> Iterator[bytes]:
     """Like `open_part`, piece by piece; see `decrypt_stream`."""
     source = Source(chunks)
     header = read_header(source)
     _check_part_rule(header.stanzas)
-    return _open(header, source, [identity])
+    return _open(header, source, identities)
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:

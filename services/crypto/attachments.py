@@ -118,19 +118,21 @@ def open_attachment(file: bytes, envelope: Envelope, identity: HybridIdentity) -
 
 
 def open_attachment_stream(
-    chunks: Iterable[bytes], envelope: Envelope, identity: HybridIdentity
+    chunks: Iterable[bytes], envelope: Envelope, *identities: HybridIdentity
 ) -> Iterator[bytes]:
     """The true bytes, in constant memory; they count only once the iterator ended without an error.
+
+    One of the identities must open it: whoever reads a case may hold several keys of the report.
 
     Errors: as `open_attachment`, at the call for the header of a file in one piece, else while iterating.
     """
     file_hash = sha256()
     pieces = _hashed(chunks, file_hash)
     if envelope.segments is None:
-        opened = open_part_stream(pieces, identity)
+        opened = open_part_stream(pieces, *identities)
         plaintext = _without_padding(opened, envelope.size, padme(envelope.size))
     else:
-        plaintext = _joined(Source(pieces), envelope.segments, identity)
+        plaintext = _joined(Source(pieces), envelope.segments, identities)
     return _true_bytes(plaintext, envelope, file_hash)
 
 
@@ -142,11 +144,11 @@ def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
             yield chunk[start : start + _CHUNK]
 
 
-def _joined(file: Source, segments: Segments, identity: HybridIdentity) -> Iterator[bytes]:
+def _joined(file: Source, segments: Segments, identities: Sequence[HybridIdentity]) -> Iterator[bytes]:
     """The true bytes of all segments; only the last one is padded."""
     for i, (plain, size) in enumerate(segments):
         total = padme(plain) if i == len(segments) - 1 else plain
-        yield from _without_padding(open_part_stream(_taken(file, size), identity), plain, total)
+        yield from _without_padding(open_part_stream(_taken(file, size), *identities), plain, total)
     if file.read(1):
         raise FormatError("data after the last segment")
 

@@ -7,6 +7,7 @@ a reader.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from services.crypto.signatures import Signed, SigningKey, check_document, sign_
 
 _MEMBERS = ("person", "recipient", "roles", "v", "valid_from", "valid_until", "verify_key")
 _MAX_ROLES = 32
+_GROUPS, _DIGITS = 6, 5
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,42 @@ class Certificate:
 def make_certificate(cert: Certificate, keys: Sequence[SigningKey]) -> Signed:
     """The certificate signed by the certifiers' keys. Error: FormatError for a malformed one."""
     return sign_document("certificate", Certificate.from_json(cert.to_json()).to_json(), keys)
+
+
+def fingerprint(recipient: HybridRecipient, verify_key: bytes) -> str:
+    """Both public keys of a person as 30 digits (almost 100 bits), to be compared by voice: six groups of five.
+
+    Whoever wants to slip in another key must find one with the same digits, not merely two that agree.
+    """
+    digest = sha256(b"adal/v1/fingerprint" + str(recipient).encode() + verify_key).digest()
+    digits = f"{int.from_bytes(digest, 'big') % 10 ** (_GROUPS * _DIGITS):0{_GROUPS * _DIGITS}}"
+    return " ".join(digits[i : i + _DIGITS] for i in range(0, len(digits), _DIGITS))
+
+
+def same_fingerprint(heard: str, recipient: HybridRecipient, verify_key: bytes) -> bool:
+    """Whether what was read out are all 30 digits of these keys; spaces and dashes do not count."""
+    digits = heard.replace(" ", "").replace("-", "")
+    return digits == fingerprint(recipient, verify_key).replace(" ", "")
+
+
+def cosign(doc: Signed, wanted: Certificate, directory: Directory, key: SigningKey) -> Signed:
+    """A certificate that one certifier proposed, with the signature of a second one.
+
+    `wanted` is what the second one found out by themselves: the person, and the keys whose fingerprint was compared.
+    Errors: FormatError; Refused if it is about other keys or this certifier signed it before; BadSignature if no
+    certifier of `directory` did.
+    """
+    proposed = Certificate.from_json(doc.body)
+    if proposed != wanted:
+        raise Refused("the certificate is about something else")
+    certifiers = frozenset(certifier.verify_key for certifier in directory.certifiers)
+    if key.verify_key not in certifiers:
+        raise Refused("not a certifier of the directory")
+    check_document("certificate", doc, certifiers, 1)
+    if any(signer == key.verify_key for signer, _ in doc.signatures):
+        raise Refused("one certifier does not sign twice")
+    signed = sign_document("certificate", doc.body, [key])
+    return Signed(doc.body, (*doc.signatures, *signed.signatures))
 
 
 def check_certificate(doc: Signed, directory: Directory, today: date) -> Certificate:

@@ -14,7 +14,7 @@ from services.crypto import rules
 from services.crypto.age import HybridRecipient
 from services.crypto.attachments import Envelope, envelopes
 from services.crypto.canonical import members
-from services.crypto.certificates import check_certificate
+from services.crypto.certificates import Certificate, check_certificate
 from services.crypto.directories import Directory
 from services.crypto.errors import BadSignature, FormatError, Refused
 from services.crypto.packages import reporter_from_json
@@ -89,10 +89,17 @@ def check_desk_chain(
     """
     prev = ZERO32
     for n, (part, day) in enumerate(zip(chain, days, strict=True)):
-        by = part.header.by
+        by, kind = part.header.by, part.header.type
+        if kind not in ("message", "report-keys"):
+            raise Refused("the part is of another type or author")
         key = _staff_key(part, directory, day) if by == "staff" else _desk_key(part, desk_keys)
-        part.check(rid=rid, type="message", by=by, n=n, prev=prev, verify_key=key)
+        part.check(rid=rid, type=kind, by=by, n=n, prev=prev, verify_key=key)
         prev = part.file_sha256
+
+
+def may_renew(certificate: Certificate) -> bool:
+    """Whether a member of staff may give a report a new key: desk and leads may, an investigator may not."""
+    return bool({"desk", "lead"} & set(certificate.roles))
 
 
 def next_place(chain: Sequence[bytes]) -> tuple[int, bytes]:
@@ -103,7 +110,10 @@ def next_place(chain: Sequence[bytes]) -> tuple[int, bytes]:
 def _staff_key(part: OpenedPayload, directory: Directory, day: date) -> bytes:
     if "certificate" not in part.body:
         raise FormatError("no certificate")
-    return check_certificate(Signed.from_json(part.body["certificate"]), directory, day).verify_key
+    certificate = check_certificate(Signed.from_json(part.body["certificate"]), directory, day)
+    if part.header.type == "report-keys" and not may_renew(certificate):
+        raise BadSignature("signed by nobody who may give a report a new key")
+    return certificate.verify_key
 
 
 def _desk_key(part: OpenedPayload, desk_keys: Collection[bytes]) -> bytes:

@@ -25,7 +25,7 @@ LONGEST = timedelta(days=90)
 ENVIRONMENTS = ("development", "production")
 _MAX_LINES = 255
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
-_EPOCH = re.compile(r"[0-9]{4}H[12]")
+EPOCH = re.compile(r"[0-9]{4}H[12]")
 _MEMBERS = (
     "certifiers", "desks", "environment", "logs", "payments", "previous", "seats", "sequence",
     "thresholds", "v", "valid_from", "valid_until", "witnesses",
@@ -93,7 +93,7 @@ class Directory:
         """Every public key in it, hybrid ones as 1216 bytes, Ed25519 ones as 32."""
         return (
             *(key for desk in self.desks for key in (desk.recipient.key, desk.verify_key)),
-            *(seat.recipient.key for seat in (*self.seats, *self.payments)),
+            *(key for seat in (*self.seats, *self.payments) for key in (seat.recipient.key, seat.verify_key)),
             *(certifier.verify_key for certifier in self.certifiers),
             *(log.verify_key for log in self.logs),
             *(VerifierKey.parse(vkey).public for vkey in self.witnesses),
@@ -125,12 +125,12 @@ def make_directory_body(
     """The body that roots sign; `previous` is the digest of directory `sequence - 1`, `bytes(32)` for the first."""
     return {
         "certifiers": [{"id": c.id, "verify_key": b64u(c.verify_key)} for c in certifiers],
-        "desks": [_desk_json(desk) for desk in desks],
+        "desks": [desk_json(desk) for desk in desks],
         "environment": environment,
         "logs": [{"origin": log.origin, "vkey": log.vkey} for log in logs],
-        "payments": [_seat_json(seat) for seat in payments],
+        "payments": [seat_json(seat) for seat in payments],
         "previous": b64u(previous),
-        "seats": [_seat_json(seat) for seat in seats],
+        "seats": [seat_json(seat) for seat in seats],
         "sequence": sequence,
         "thresholds": {"certifiers": THRESHOLD, "identity": k, "payments": THRESHOLD},
         "v": 1,
@@ -175,9 +175,9 @@ def parse_directory(doc: Signed) -> Directory:
         environment=body["environment"],
         valid_from=rules.instant(body["valid_from"]),
         valid_until=rules.instant(body["valid_until"]),
-        desks=tuple(_desk(line) for line in rules.items(body["desks"], _MAX_LINES)),
-        seats=tuple(_seat(line) for line in rules.items(body["seats"], _MAX_LINES)),
-        payments=tuple(_seat(line) for line in rules.items(body["payments"], _MAX_LINES)),
+        desks=tuple(desk_from_json(line) for line in rules.items(body["desks"], _MAX_LINES)),
+        seats=tuple(seat_from_json(line) for line in rules.items(body["seats"], _MAX_LINES)),
+        payments=tuple(seat_from_json(line) for line in rules.items(body["payments"], _MAX_LINES)),
         certifiers=tuple(_certifier(line) for line in rules.items(body["certifiers"], _MAX_LINES)),
         logs=tuple(_log(line) for line in rules.items(body["logs"], _MAX_LINES)),
         witnesses=tuple(_vkey(line) for line in rules.items(body["witnesses"], _MAX_LINES)),
@@ -233,7 +233,8 @@ def _check_after(directory: Directory, last: Directory) -> None:
         raise Refused("the directory does not follow the last one")
 
 
-def _desk_json(desk: Desk) -> dict[str, Any]:
+def desk_json(desk: Desk) -> dict[str, Any]:
+    """The line of a desk's month."""
     return {
         "id": desk.id,
         "month": desk.month,
@@ -242,7 +243,8 @@ def _desk_json(desk: Desk) -> dict[str, Any]:
     }
 
 
-def _desk(value: Any) -> Desk:
+def desk_from_json(value: Any) -> Desk:
+    """Read a line of a desk's month. Error: FormatError."""
     found = members(value, ("id", "month", "recipient", "verify_key"))
     return Desk(
         id=rules.code(found["id"]),
@@ -252,16 +254,24 @@ def _desk(value: Any) -> Desk:
     )
 
 
-def _seat_json(seat: Seat) -> dict[str, Any]:
-    return {"epoch": seat.epoch, "recipient": str(seat.recipient), "seat": seat.seat}
+def seat_json(seat: Seat) -> dict[str, Any]:
+    """The line of a seat."""
+    return {
+        "epoch": seat.epoch,
+        "recipient": str(seat.recipient),
+        "seat": seat.seat,
+        "verify_key": b64u(seat.verify_key),
+    }
 
 
-def _seat(value: Any) -> Seat:
-    found = members(value, ("epoch", "recipient", "seat"))
+def seat_from_json(value: Any) -> Seat:
+    """Read a line of a seat. Error: FormatError."""
+    found = members(value, ("epoch", "recipient", "seat", "verify_key"))
     return Seat(
         seat=rules.integer(found["seat"], 1, 255),
         recipient=rules.recipient(found["recipient"]),
-        epoch=_matching(_EPOCH, found["epoch"]),
+        epoch=_matching(EPOCH, found["epoch"]),
+        verify_key=rules.bytes32(found["verify_key"]),
     )
 
 

@@ -87,6 +87,13 @@ class OpenedNote(NamedTuple):
     names: tuple[str, ...]
 
 
+class Cosignature(NamedTuple):
+    """A witness saw this text at `time` (POSIX seconds); `line` is the signature line with its newline."""
+
+    time: int
+    line: str
+
+
 def sign_note(text: str, name: str, key: SigningKey) -> str:
     """The note `text` (which must end in a newline) signed by `key` under `name`.
 
@@ -103,6 +110,27 @@ def cosign(note: str, name: str, key: SigningKey, now: int) -> str:
     text, _ = split_note(note)
     signature = now.to_bytes(_TIME_SIZE) + key.sign_raw(_cosigned(text, now))
     return note + _line(VerifierKey(name, key.verify_key, COSIGNATURE), signature)
+
+
+def cosignature_lines(note: str | bytes, keys: Iterable[VerifierKey]) -> dict[VerifierKey, "Cosignature"]:
+    """The good cosignatures of a note by key; wrong lines and unknown keys are passed over.
+
+    For whoever collects cosignatures one by one; what is served as a whole is checked by `open_note`.
+    Raises FormatError for a malformed note.
+    """
+    known = {(key.name, key.key_id): key for key in keys if key.kind == COSIGNATURE}
+    text, lines = split_note(note)
+    found: dict[VerifierKey, Cosignature] = {}
+    for name, key_id, signature in lines:
+        key = known.get((name, key_id))
+        if key is None or key in found:
+            continue
+        try:
+            key.check(text, signature)
+        except BadSignature:
+            continue
+        found[key] = Cosignature(int.from_bytes(signature[:_TIME_SIZE]), _line(key, signature))
+    return found
 
 
 def open_note(note: str | bytes, keys: Iterable[VerifierKey]) -> OpenedNote:

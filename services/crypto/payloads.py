@@ -17,7 +17,7 @@ from services.crypto.padding import LEAST, frame, unframe
 from services.crypto.signatures import SigningKey, verify
 
 ZERO32 = bytes(32)
-TYPES = ("narrative", "identity", "message", "reporter-keys")
+TYPES = ("narrative", "identity", "message", "reporter-keys", "retaliation", "report-keys")
 AUTHORS = ("reporter", "desk", "staff")
 IDENTITY_SIZE = LEAST
 

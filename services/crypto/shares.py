@@ -30,11 +30,15 @@ class BadShare(Refused):
 
 @dataclass(frozen=True)
 class Seat:
-    """A custodian's (or payments officer's) seat: its number, the recipient of its epoch's key, the epoch."""
+    """A custodian's (or payments officer's) seat: its number, its epoch and the public half of that epoch's key.
+
+    Shares are sealed to the recipient; the 32-byte verify key is for what the seat decides and releases.
+    """
 
     seat: int
     recipient: HybridRecipient = field(repr=False)
-    epoch: str = ""
+    epoch: str
+    verify_key: bytes
 
 
 @dataclass(frozen=True)

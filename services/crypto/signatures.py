@@ -16,7 +16,10 @@ from services.crypto import canonical
 from services.crypto.canonical import b64u, members, unb64u
 from services.crypto.errors import BadSignature, FormatError
 
-TYPES = frozenset({"payload", "manifest", "promise", "directory", "certificate", "access-token"})
+TYPES = frozenset(
+    {"payload", "manifest", "promise", "directory", "certificate", "key-split", "access-token"}
+    | {"disclosure", "identity-request", "identity-decision", "identity-release", "undertaking"}
+)
 MAX_SIGNATURES = 16
 
 

@@ -37,7 +37,7 @@ class StaffKey:
 
 @dataclass(frozen=True)
 class GroupKey:
-    """The secret key of a desk and month, or of a seat and epoch; only desks sign. `id`: e.g. `central/2026-11`."""
+    """The secret key of a desk and month, or of a seat and epoch. `id`: e.g. `central/2026-11`, `seat-2/2026H2`."""
 
     id: str
     identity: HybridIdentity
@@ -45,6 +45,13 @@ class GroupKey:
 
     def __repr__(self) -> str:
         return "GroupKey(...)"
+
+
+def key_id(value: object) -> str:
+    """The id of a group key or of a person's key, such as `seat-2/2026H2`. Error: FormatError."""
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise FormatError("unusable id of a key")
+    return value
 
 
 def new_passphrase() -> str:

@@ -47,6 +47,7 @@ __all__ = [
     "ENTRIES",
     "HASH_SIZE",
     "MAX_SIZE",
+    "QUORUM",
     "TILE_WIDTH",
     "Checkpoint",
     "LogProof",
@@ -72,6 +73,9 @@ __all__ = [
     "tiles_for_append",
     "tiles_of",
 ]
+
+#: So many independent witnesses make a checkpoint witnessed.
+QUORUM = 2
 
 _HEADER = "c2sp.org/tlog-proof@v1"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")

@@ -2,7 +2,20 @@
 
 from fastapi import FastAPI
 
-from services.intake import context, inbox_routes, pages, routes, rules, staff_routes, upload_routes
+from services.intake import (
+    access_routes,
+    context,
+    custody_routes,
+    inbox_routes,
+    keys_routes,
+    pages,
+    protection_routes,
+    routes,
+    rules,
+    staff_routes,
+    upload_routes,
+    witness_routes,
+)
 from services.intake.jobs import JOBS
 from services.intake.settings import Settings
 from services.kit.service import build_app
@@ -22,8 +35,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routes.router,
             upload_routes.drafts_router,
             upload_routes.router,
+            witness_routes.router,
             inbox_routes.router,
             staff_routes.router,
+            access_routes.router,
+            keys_routes.public_router,
+            keys_routes.router,
+            protection_routes.public_router,
+            protection_routes.router,
+            custody_routes.router,
             *pages.routers(),
         ],
         jobs=JOBS,
@@ -31,4 +51,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         max_body_size=MAX_BODY,
     )
     app.state.access = rules.ACCESS
+    app.state.step_up = rules.STEP_UP
     return app

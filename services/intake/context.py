@@ -13,6 +13,7 @@ from services.crypto.canonical import unb64u
 from services.crypto.directories import Directory, check_directory
 from services.crypto.errors import CryptoError
 from services.crypto.signatures import Signed, SigningKey
+from services.crypto.tlog import QUORUM
 from services.intake import rules, store
 from services.intake.settings import Settings
 from services.kit import logs
@@ -59,6 +60,16 @@ class DirectoryCache:
         if not known:
             raise Unavailable()
         return known[0]
+
+    async def witnesses(self, conn: AsyncConnection, now: datetime) -> tuple[str, ...]:
+        """The witnesses (vkeys) of the directory in force; none without a directory."""
+        known = await self.known(conn, now)
+        return known[0].directory.witnesses if known else ()
+
+    @property
+    def watched(self) -> bool:
+        """Whether the directory that was read last names enough witnesses for a quorum."""
+        return bool(self._known) and len(self._known[0].directory.witnesses) >= QUORUM
 
     async def for_package(
         self, conn: AsyncConnection, sequence: int, now: datetime, overlap: timedelta

@@ -7,7 +7,7 @@ receipt itself, and the service derives the keys in memory for that one visit.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -22,10 +22,11 @@ from services.crypto.canonical import b64u, loads, unb64u
 from services.crypto.errors import CryptoError
 from services.crypto.packages import SMALL_FILE
 from services.crypto.receipts import ReceiptError, ReceiptKeys, derive, parse_receipt
-from services.intake import log, store
+from services.intake import custody_store, log, protection, protection_store, store
 from services.intake.context import Context
+from services.intake.custody_data import label_of
 from services.intake.filing import lookup_mac, written
-from services.intake.schemas import InboxView, Next, PartLine, StateLine, Stored
+from services.intake.schemas import InboxView, Next, OpeningLine, PartLine, Protection, StateLine, Stored
 from services.kit.clock import day_of
 from services.kit.i18n import N_
 from services.kit.problems import Conflict, FieldError, Invalid, NotFound, Problem, TooLarge, Unauthorised
@@ -135,7 +136,13 @@ def part_line(row: Row[Any]) -> PartLine:
     )
 
 
-async def view(conn: AsyncConnection, visit: Visit) -> InboxView:
+async def protection_shown(conn: AsyncConnection, report_id: UUID) -> Protection | None:
+    """The protection of a report, if retaliation was reported."""
+    row = await protection_store.protection_of(conn, report_id)
+    return row and Protection(since=row.started, until=row.ends, status=row.status)
+
+
+async def view(conn: AsyncConnection, visit: Visit, today: date, witnesses: Sequence[str] = ()) -> InboxView:
     """What the inbox shows of a report, without opening anything."""
     report = visit.report
     lines = await store.parts_of(conn, report.id)
@@ -153,9 +160,31 @@ async def view(conn: AsyncConnection, visit: Visit) -> InboxView:
         signature=report.signature,
         leaf=report.leaf,
         published=await log.is_published(conn, report.leaf),
+        witnessed=await log.is_witnessed(conn, report.leaf, witnesses),
+        protection=await protection_shown(conn, report.id),
         parts=[part_line(row) for row in lines],
         next=Next(n=place.n, prev=place.prev),
+        openings=[
+            OpeningLine(day=row.day, ground=row.ground, labels=label_of(row.ground))
+            for row in await custody_store.openings_shown(conn, report.id, today)
+        ],
+        carried=report.carried,
     )
+
+
+async def require_newest_key(conn: AsyncConnection, report_id: UUID, key: int | None) -> None:
+    """Lock the report. Error: Conflict for a part that was sealed before the report got its newest key."""
+    await store.lock_report(conn, report_id)
+    if key is not None and key != max(store.keys_of(await store.parts_of(conn, report_id))):
+        raise Conflict(_PLACE)
+
+
+async def protect(conn: AsyncConnection, context: Context, report_id: UUID, now: datetime) -> None:
+    """Flag a report on which retaliation was reported, and start its clock once."""
+    await store.lock_report(conn, report_id)
+    day = day_of(now)
+    ends = protection.last_day(day, context.settings.labour_protection_months)
+    await protection_store.start(conn, report_id, day, ends)
 
 
 async def sealed_bytes(context: Context, row: Row[Any] | None) -> bytes:

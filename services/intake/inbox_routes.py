@@ -72,9 +72,10 @@ Visiting = Annotated[Visit, Depends(_visit, scope="function")]
 
 
 @router.get("", responses=responses(401, 409))
-async def read_inbox(conn: Connection, visit: Visiting) -> InboxView:
+async def read_inbox(request: Request, conn: Connection, context: InContext, visit: Visiting) -> InboxView:
     """State, parts and place of the next part. What was said is sealed; the client opens it."""
-    return await inbox.view(conn, visit)
+    now = request.app.state.clock()
+    return await inbox.view(conn, visit, day_of(now), await context.directories.witnesses(conn, now))
 
 
 @router.get("/parts/{number}", response_class=Response, responses=responses(401, 404, 409))
@@ -101,8 +102,26 @@ async def send_message(
     if (known := await _once(request, conn, key, f"messages/{visit.report.id}")) is not None:
         return replayed(known)
     inbox.check_files(context, body.part, body.attachments, stanzas=1)
+    await inbox.require_newest_key(conn, visit.report.id, body.key)
     return await _append(
         request, conn, context, visit, key, Files("message", body.part, body.attachments), body.n
+    )
+
+
+@router.post(
+    "/retaliation", status_code=201, response_model=Stored, responses=responses(400, 401, 409, 413, 422)
+)
+async def report_retaliation(
+    request: Request, conn: Connection, context: InContext, visit: Visiting, key: Key, body: SealedMessage
+) -> Response:
+    """Report retaliation: sealed like a message. The case is flagged, and protection runs from this day."""
+    if (known := await _once(request, conn, key, f"retaliation/{visit.report.id}")) is not None:
+        return replayed(known)
+    inbox.check_files(context, body.part, body.attachments, stanzas=1)
+    await inbox.require_newest_key(conn, visit.report.id, body.key)
+    await inbox.protect(conn, context, visit.report.id, request.app.state.clock())
+    return await _append(
+        request, conn, context, visit, key, Files("retaliation", body.part, body.attachments), body.n
     )
 
 
@@ -138,25 +157,31 @@ async def _append(
 @router.post("/code", status_code=202, response_class=Response, responses=responses(401, 409, 413, 422))
 async def offer_code(conn: Connection, context: InContext, visit: Visiting, body: NewCode) -> Response:
     """Offer a new receipt code. The old one works until the new one is typed back."""
-    inbox.check_files(context, body.part, [], stanzas=1)
+    inbox.check_files(context, body.part, [body.carried] if body.carried else [], stanzas=1)
     if len(body.lookup) != 32:
         raise Invalid(errors=[FieldError("/lookup", _TAKEN)])
     await store.lock_report(conn, visit.report.id)
     place = store.next_place(await store.parts_of(conn, visit.report.id), "reporter")
     if body.n is not None and body.n != place.n:
         raise Conflict(_NO_PENDING)
-    await _offer(conn, context, visit, body.lookup, body.part, place.n)
+    await _offer(conn, context, visit, body.lookup, body.part, place.n, body.carried)
     return Response(status_code=202, headers=NO_STORE)
 
 
 async def _offer(
-    conn: Connection, context: Context, visit: Visit, lookup: bytes, part: bytes, n: int
+    conn: Connection,
+    context: Context,
+    visit: Visit,
+    lookup: bytes,
+    part: bytes,
+    n: int,
+    carried: bytes | None,
 ) -> None:
     mac = lookup_mac(context, lookup)
     other = await store.report_by_lookup(conn, mac)
     if other is not None and (other.id != visit.report.id or other.lookup_mac == mac):
         raise Invalid(_TAKEN, [FieldError("/lookup", _TAKEN)])
-    await store.set_pending_code(conn, visit.report.id, mac, part, n)
+    await store.set_pending_code(conn, visit.report.id, mac, part, n, carried)
 
 
 @router.post("/code/confirm", status_code=204, response_class=Response, responses=responses(401, 409))
@@ -196,7 +221,9 @@ async def read_plain_inbox(
 ) -> PlainInbox:
     """Open the inbox with the receipt itself; the service opens the replies in memory for this answer."""
     visit, keys = await _plain_visit(request, conn, context, at_door, body.receipt)
-    shown = await inbox.view(conn, confirmed(visit))
+    now = request.app.state.clock()
+    witnesses = await context.directories.witnesses(conn, now)
+    shown = await inbox.view(conn, confirmed(visit), day_of(now), witnesses)
     replies, refused = await plain.replies(conn, context, visit.report, keys)
     numbers = {line.sha256: line.number for line in shown.parts if line.role == "attachment"}
     messages = [plain.shown(reply, numbers) for reply in replies]
@@ -221,7 +248,32 @@ async def send_plain_message(
     now = request.app.state.clock()
     sequence = (await context.directories.current(conn, now)).directory.sequence
     report = confirmed(visit).report
-    seal = partial(plain.seal_message, report, keys, sequence, text=body.text, files=body.attachments)
+    to = await plain.target(conn, context, report, keys)
+    seal = partial(plain.seal_message, to, keys, sequence, text=body.text, files=body.attachments)
+    return await _kept(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
+
+
+@router.post(
+    "/plain/retaliation",
+    status_code=201,
+    response_model=Stored,
+    responses=responses(400, 403, 404, 409, 413, 422),
+)
+async def report_plain_retaliation(
+    request: Request, conn: Connection, context: InContext, key: Key, at_door: AtDoor, body: PlainMessage
+) -> Response:
+    """Report retaliation in plain mode; sealed in memory at once."""
+    if (known := await _once(request, conn, key, "plain/retaliation")) is not None:
+        return replayed(known)
+    if sum(len(file.data) for file in body.attachments) > context.settings.attachment_bytes:
+        raise TooLarge()
+    visit, keys = await _plain_visit(request, conn, context, at_door, body.receipt)
+    now = request.app.state.clock()
+    sequence = (await context.directories.current(conn, now)).directory.sequence
+    report = confirmed(visit).report
+    await inbox.protect(conn, context, report.id, now)
+    to = await plain.target(conn, context, report, keys)
+    seal = partial(plain.seal_retaliation, to, keys, sequence, text=body.text, files=body.attachments)
     return await _kept(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
 
 
@@ -242,7 +294,8 @@ async def add_plain_identity(
     now = request.app.state.clock()
     sequence = (await context.directories.current(conn, now)).directory.sequence
     report = confirmed(visit).report
-    seal = partial(plain.seal_identity, report, keys, sequence, identity=body.identity)
+    to = await plain.target(conn, context, report, keys)
+    seal = partial(plain.seal_identity, to, keys, sequence, identity=body.identity)
     return await _kept(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
 
 
@@ -276,13 +329,14 @@ async def offer_plain_code(
     """Ask for a new receipt code. The old one works until the new one is typed back."""
     visit, keys = await _plain_visit(request, conn, context, at_door, body.receipt)
     report, now = confirmed(visit).report, request.app.state.clock()
-    await store.lock_report(conn, report.id)
+    to = await plain.target(conn, context, report, keys)
     place = store.next_place(await store.parts_of(conn, report.id), "reporter")
     sequence = (await context.directories.current(conn, now)).directory.sequence
     receipt = new_receipt()
     new = await anyio.to_thread.run_sync(derive, receipt, limiter=context.stretching)
-    part = await anyio.to_thread.run_sync(plain.seal_new_keys, report, keys, new, sequence, place)
-    await _offer(conn, context, visit, new.lookup, part, place.n)
+    part = await anyio.to_thread.run_sync(plain.seal_new_keys, to, keys, new, sequence, place)
+    carried = plain.carried_for(to, new, sequence)
+    await _offer(conn, context, visit, new.lookup, part, place.n, carried)
     return NewReceipt(receipt=receipt)
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import exists, insert, not_, select
+from sqlalchemy import Row, exists, func, insert, not_, select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.crypto import tlog
@@ -14,7 +15,13 @@ from services.crypto.canonical import dumps
 from services.crypto.promises import entry as log_entry
 from services.crypto.promises import leaf_hash
 from services.crypto.signatures import SigningKey
-from services.intake.models import log_checkpoints, log_entries, log_records, log_tiles
+from services.intake.models import (
+    log_checkpoints,
+    log_cosignatures,
+    log_entries,
+    log_records,
+    log_tiles,
+)
 from services.intake.store import NewRecord
 from services.kit.clock import day_of
 
@@ -31,17 +38,68 @@ def new_record(kind: str, day: date, **facts: Any) -> NewRecord:
 
 @dataclass(frozen=True)
 class Published:
-    """The newest checkpoint."""
+    """A checkpoint: the note as the log signed it, followed by the lines of the witnesses."""
 
     size: int
     note: str
 
 
 async def newest(conn: AsyncConnection) -> Published | None:
+    """The newest checkpoint, whoever has seen it."""
     row = (
         await conn.execute(select(log_checkpoints).order_by(log_checkpoints.c.size.desc()).limit(1))
     ).one_or_none()
-    return Published(row.size, row.note) if row else None
+    return await _with_lines(conn, row) if row else None
+
+
+async def witnessed(conn: AsyncConnection, witnesses: Sequence[str], above: int = 0) -> Published | None:
+    """The newest checkpoint of more than `above` entries that a quorum of the witnesses (vkeys) has signed."""
+    names = func.count(func.distinct(func.split_part(log_cosignatures.c.witness, "+", 1)))
+    quorum = (
+        select(log_cosignatures.c.size)
+        .where(log_cosignatures.c.witness.in_(witnesses), log_cosignatures.c.size > above)
+        .group_by(log_cosignatures.c.size)
+        .having(names >= tlog.QUORUM)
+        .order_by(log_cosignatures.c.size.desc())
+        .limit(1)
+    )
+    row = (
+        await conn.execute(select(log_checkpoints).where(log_checkpoints.c.size == quorum.scalar_subquery()))
+    ).one_or_none()
+    return await _with_lines(conn, row) if row else None
+
+
+async def _with_lines(conn: AsyncConnection, row: Row[Any]) -> Published:
+    lines = await conn.execute(
+        select(log_cosignatures.c.line)
+        .where(log_cosignatures.c.size == row.size)
+        .order_by(log_cosignatures.c.witness)
+    )
+    return Published(row.size, row.note + "".join(lines.scalars()))
+
+
+async def note_of(conn: AsyncConnection, size: int) -> str | None:
+    """The note of the checkpoint of this size, as the log signed it."""
+    found: str | None = await conn.scalar(
+        select(log_checkpoints.c.note).where(log_checkpoints.c.size == size)
+    )
+    return found
+
+
+async def add_cosignatures(conn: AsyncConnection, size: int, lines: dict[str, str]) -> None:
+    """Store lines of witnesses (vkey -> line) beside a checkpoint; one that is there already stays."""
+    rows = [{"size": size, "witness": vkey, "line": line} for vkey, line in lines.items()]
+    await conn.execute(pg_insert(log_cosignatures).on_conflict_do_nothing(), rows)
+
+
+async def cosigned_by(conn: AsyncConnection, size: int) -> list[str]:
+    """The witnesses (vkeys) whose line stands beside the checkpoint of this size."""
+    rows = await conn.execute(
+        select(log_cosignatures.c.witness)
+        .where(log_cosignatures.c.size == size)
+        .order_by(log_cosignatures.c.witness)
+    )
+    return list(rows.scalars())
 
 
 async def pending_leaves(conn: AsyncConnection) -> Sequence[bytes]:
@@ -153,20 +211,32 @@ async def _entry_bundle(conn: AsyncConnection, tile: tlog.TileId) -> bytes | Non
     return tlog.encode_bundle(entries) if len(entries) == tile.width else None
 
 
-async def proof(conn: AsyncConnection, leaf: bytes) -> str | None:
-    """The C2SP proof that a leaf is in the newest checkpoint, or None when it is not published (or never was)."""
+async def proof(conn: AsyncConnection, leaf: bytes, witnesses: Sequence[str] = ()) -> str | None:
+    """The C2SP proof that a leaf is in the log, or None when it is not published (or never was).
+
+    It leads to the newest checkpoint that a quorum of the witnesses has signed, if that one has the leaf; to the
+    newest of all otherwise.
+    """
     row = (
         await conn.execute(
             select(log_entries.c.position, log_entries.c.entry).where(log_entries.c.leaf == leaf)
         )
     ).one_or_none()
-    last = await newest(conn)
-    if row is None or last is None:
+    if row is None:
+        return None
+    last = await witnessed(conn, witnesses, above=row.position) or await newest(conn)
+    if last is None:
         return None
     made = await Tiles(conn).compute(
         lambda read: tlog.make_proof(row.position, last.note, read, row.entry[:32])
     )
     return made.to_text()
+
+
+async def is_witnessed(conn: AsyncConnection, leaf: bytes, witnesses: Sequence[str]) -> bool:
+    """Whether a quorum of the witnesses has signed a checkpoint that has the leaf."""
+    position = await conn.scalar(select(log_entries.c.position).where(log_entries.c.leaf == leaf))
+    return position is not None and await witnessed(conn, witnesses, above=position) is not None
 
 
 async def is_published(conn: AsyncConnection, leaf: bytes) -> bool:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     false,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -49,7 +50,14 @@ reports = Table(
         "pending_part", LargeBinary, comment="the reporter-keys part, added when the new code is typed back"
     ),
     Column("pending_n", Integer),
+    Column(
+        "carried",
+        LargeBinary,
+        comment="the newest report key, noted by the reporter for the code in force, sealed to that code",
+    ),
+    Column("pending_carried", LargeBinary, comment="the same for the new code"),
     Column("code_replaced_on", Date),
+    Column("retaliation_on", Date, comment="first day on which the reporter reported retaliation"),
     Column("filed_on", Date, nullable=False),
     Column("state", Text, nullable=False),
     # A default, so that yesterday's code files on today's schema.
@@ -113,7 +121,14 @@ grants = Table(
     Column("role", Text, nullable=False),
     Column("day", Date, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
-    Index("ix_grants_report_id_holder", "report_id", "holder"),
+    Column(
+        "key_n",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="which key of the report: 0 that of the manifest, else 1 + n of a report-keys part",
+    ),
+    Index("uq_grants_report_holder_key", "report_id", "holder", "key_n", unique=True),
 )
 
 shares = Table(
@@ -148,8 +163,43 @@ assignments = Table(
     Column("assigned_by", Uuid, nullable=False),
     Column("day", Date, nullable=False),
     Column("ended", Date),
-    Index("uq_assignments_report_person", "report_id", "person", unique=True),
+    # Once at a time: an access that ended stays in the history, and may be given again.
+    Index(
+        "uq_assignments_report_person_now",
+        "report_id",
+        "person",
+        unique=True,
+        postgresql_where=text("ended IS NULL"),
+    ),
     Index("ix_assignments_person", "person"),
+)
+
+protections = Table(
+    "protections",
+    metadata,
+    _id(),
+    _report(),
+    Column("started", Date, nullable=False),
+    Column(
+        "ends", Date, nullable=False, comment="by the setting at the start; not confirmed by the law's text"
+    ),
+    Column("status", Text, nullable=False),
+    CheckConstraint("status IN ('asked', 'in_hand', 'ended')", name="status"),
+    Index("uq_protections_report", "report_id", unique=True),
+)
+
+disclosures = Table(
+    "disclosures",
+    metadata,
+    _id(),
+    _report(),
+    Column("day", Date, nullable=False),
+    Column("article", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("recorded_by", Uuid, nullable=False),
+    Column("sealed", LargeBinary, nullable=False, comment="who and what, sealed to leads"),
+    CheckConstraint("status IN ('recorded')", name="status"),
+    Index("ix_disclosures_report_id", "report_id"),
 )
 
 log_records = Table(
@@ -190,7 +240,9 @@ log_checkpoints = Table(
 log_cosignatures = Table(
     "log_cosignatures",
     metadata,
-    Column("size", BigInteger, ForeignKey("intake.log_checkpoints.size"), primary_key=True, autoincrement=False),
+    Column(
+        "size", BigInteger, ForeignKey("intake.log_checkpoints.size"), primary_key=True, autoincrement=False
+    ),
     Column("witness", Text, primary_key=True, comment="vkey, as the directory names it"),
     Column("line", Text, nullable=False, comment="the signature line of the note, with its newline"),
 )
@@ -236,6 +288,105 @@ directories = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("valid_from", DateTime(timezone=True), nullable=False),
     Column("valid_until", DateTime(timezone=True), nullable=False),
+)
+
+identity_requests = Table(
+    "identity_requests",
+    metadata,
+    _id(),
+    _report(),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="H: the request's name everywhere"),
+    Column("document", JSONB, nullable=False, comment="signed by the asker"),
+    Column("asker", Uuid, nullable=False),
+    Column("ground", Text, nullable=False),
+    Column("deferral", Date),
+    Column("day", Date, nullable=False),
+    Column("expires", DateTime(timezone=True), nullable=False),
+    Column("k", SmallInteger, nullable=False, comment="approvals needed"),
+    Column("n", SmallInteger, nullable=False, comment="seats that may decide"),
+    Column("state", Text, nullable=False),
+    Column("leaf", LargeBinary, nullable=False, comment="of its log record, which has the salt"),
+    CheckConstraint("state IN ('open', 'approved', 'refused', 'released', 'opened')", name="state"),
+    Index("ix_identity_requests_report_id", "report_id"),
+    Index("ix_identity_requests_asker", "asker"),
+)
+
+
+def _request() -> Column[uuid.UUID]:
+    return Column("request_id", Uuid, ForeignKey("intake.identity_requests.id"), nullable=False)
+
+
+identity_reasons = Table(
+    "identity_reasons",
+    metadata,
+    _id(),
+    _request(),
+    Column("place", SmallInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False, comment="sealed to at most eight seats"),
+    Index("uq_identity_reasons_request_place", "request_id", "place", unique=True),
+)
+
+identity_decisions = Table(
+    "identity_decisions",
+    metadata,
+    _id(),
+    _request(),
+    Column("seat", SmallInteger, nullable=False),
+    Column("person", Uuid, nullable=False),
+    Column("approves", Boolean, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("document", JSONB, nullable=False, comment="signed by the seat and by its holder"),
+    Column("day", Date, nullable=False),
+    # Neither a seat nor a person decides twice, whatever the timing.
+    Index("uq_identity_decisions_request_seat", "request_id", "seat", unique=True),
+    Index("uq_identity_decisions_request_person", "request_id", "person", unique=True),
+)
+
+identity_releases = Table(
+    "identity_releases",
+    metadata,
+    _id(),
+    _request(),
+    Column("seat", SmallInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False, comment="sealed to the asker"),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("day", Date, nullable=False),
+    Index("uq_identity_releases_request_seat", "request_id", "seat", unique=True),
+)
+
+undertakings = Table(
+    "undertakings",
+    metadata,
+    _id(),
+    _request(),
+    _report(),
+    Column("person", Uuid, nullable=False),
+    Column("text", Text, nullable=False, comment="code of the version of the text"),
+    Column("digest", LargeBinary, nullable=False),
+    Column("document", JSONB, nullable=False, comment="signed by the person"),
+    Column("day", Date, nullable=False),
+    Index("uq_undertakings_request", "request_id", unique=True),
+    Index("ix_undertakings_day_id", "day", "id"),
+)
+
+identity_openings = Table(
+    "identity_openings",
+    metadata,
+    _id(),
+    _request(),
+    _report(),
+    Column("ground", Text, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("shown_from", Date, nullable=False, comment="the end of an approved deferral"),
+    Index("uq_identity_openings_request", "request_id", unique=True),
+    Index("ix_identity_openings_report_id", "report_id"),
+)
+
+certificates_logged = Table(
+    "certificates_logged",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("day", Date, nullable=False),
 )
 
 spent_challenges = Table(

@@ -6,7 +6,7 @@ They are plain mode: the service sees what was typed, in memory, once. Each page
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.intake import pages_inbox, pages_report
+from services.intake import pages_inbox, pages_report, pages_retaliation
 from services.intake.pages_shell import DEFAULT_LANGUAGE, Language, PageRoute, render
 from services.kit.html import STATIC
 from services.kit.i18n import LANGUAGES, negotiate
@@ -58,7 +58,7 @@ def routers() -> list[APIRouter]:
     found = [root]
     for language in LANGUAGES:
         under = APIRouter()
-        for part in (pages_report.router, pages_inbox.router, front):
+        for part in (pages_report.router, pages_inbox.router, pages_retaliation.router, front):
             under.include_router(part, prefix=f"/{language}")
         found.append(under)
     return found

@@ -33,12 +33,14 @@ from services.intake.pages_shell import (
 )
 from services.intake.pages_typing import Slip, compare, grouped
 from services.intake.pages_values import FILES, TEXT, read_identity, read_message
+from services.intake.protection import load_rights
 from services.intake.schemas import PlainFileRequest, ReceiptBody
 from services.kit.i18n import N_
 from services.kit.problems import Conflict, Invalid, NotFound, Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
+RETALIATION = "retaliation"
 NEW_CODE, TYPED = "new-code", "typed-code"
 STATES = {
     "received": N_("Received"),
@@ -46,8 +48,14 @@ STATES = {
     "in_review": N_("In review"),
     "closed": N_("Closed"),
 }
+PROTECTION = {
+    "asked": N_("action is asked of the desk"),
+    "in_hand": N_("the desk acts"),
+    "ended": N_("ended"),
+}
 ROLES = {
     "message": N_("You wrote a message"),
+    "retaliation": N_("You reported retaliation"),
     "identity": N_("You told who you are"),
     "reporter-keys": N_("You replaced the receipt code"),
 }
@@ -108,7 +116,7 @@ async def open_inbox(request: Request) -> Response:
     context = context_of(request)
     sent = await read_form(request, no_files)
     if "visit" in sent.values:
-        return await _step(request, sent, partial(show_inbox, request, context))
+        return await visit_step(request, sent, partial(show_inbox, request, context))
     typed = sent.text("receipt")
     try:
         token = await context.pages.token(sent.text("token"), ENTRY_FORM, now_of(request))
@@ -123,7 +131,7 @@ async def open_inbox(request: Request) -> Response:
         return show_entry(request, wrong.status, error=wrong.message, typed=typed, kept=sent.text(TEXT))
 
 
-async def _step(request: Request, sent: SentForm[Any], step: Step) -> Response:
+async def visit_step(request: Request, sent: SentForm[Any], step: Step) -> Response:
     """One step of a visit with the code of its note; a visit that is over leads back to the entry."""
     try:
         digits = open_note(context_of(request), VISIT, sent.text("visit"), now_of(request))
@@ -174,6 +182,8 @@ async def show_inbox(
         token=context.pages.tokens.issue(VISIT_FORM, now),
         questions=list(load_form().of("identity").values()),
         form=load_form(),
+        rights=load_rights(),
+        protection_states=PROTECTION,
         done=done,
         text=text,
         errors=errors or {},
@@ -198,13 +208,13 @@ async def fetch_file(request: Request) -> Response:
         async with transaction(request) as conn:
             return await inbox_routes.read_plain_file(request, conn, context, Admitted(), body)
 
-    return await _step(request, sent, fetch)
+    return await visit_step(request, sent, fetch)
 
 
 # --- writing
 
 
-def _content(sent: SentForm[Any]) -> bytes:
+def content_sent(sent: SentForm[Any]) -> bytes:
     files = [(file.name, file.type, sha256(file.data).hexdigest()) for file in sent.files]
     return content_of(sent.values, files)
 
@@ -217,7 +227,7 @@ async def _own(
     return inbox.confirmed(await inbox.find(conn, context, keys.lookup, now)), keys
 
 
-async def _append(
+async def append_part(
     request: Request, digits: str, token: FormToken, operation: str, content: bytes, seal: Any, **given: Any
 ) -> None:
     """Add a sealed part by the reporter, once for each form."""
@@ -227,7 +237,10 @@ async def _append(
             return
         visit, keys = await _own(conn, context, digits, now)
         sequence = (await context.directories.current(conn, now)).directory.sequence
-        make: Any = partial(seal, visit.report, keys, sequence, **given)
+        if seal is plain.seal_retaliation:
+            await inbox.protect(conn, context, visit.report.id, now)
+        to = await plain.target(conn, context, visit.report, keys)
+        make: Any = partial(seal, to, keys, sequence, **given)
         await inbox.append(conn, context, visit.report.id, "reporter", now, make)
         await token.finish(conn, b"stored")
 
@@ -249,8 +262,8 @@ async def write_message(request: Request) -> Response:
         try:
             token = await context.pages.token(sent.text("token"), VISIT_FORM, now_of(request))
             given: dict[str, Any] = {"text": text, "files": sent.files}
-            await _append(
-                request, digits, token, "pages/message", _content(sent), plain.seal_message, **given
+            await append_part(
+                request, digits, token, "pages/message", content_sent(sent), plain.seal_message, **given
             )
         except NoSuchReceipt:
             raise
@@ -258,7 +271,7 @@ async def write_message(request: Request) -> Response:
             return await again(notice=refusal)
         return await show_inbox(request, context, digits, done=_SENT)
 
-    return await _step(request, sent, write)
+    return await visit_step(request, sent, write)
 
 
 @router.post("/inbox/identity")
@@ -274,12 +287,12 @@ async def tell_identity(request: Request) -> Response:
             return await again(errors=errors)
         try:
             token = await context.pages.token(sent.text("token"), VISIT_FORM, now_of(request))
-            await _append(
+            await append_part(
                 request,
                 digits,
                 token,
                 "pages/identity",
-                _content(sent),
+                content_sent(sent),
                 plain.seal_identity,
                 identity=identity,
             )
@@ -289,7 +302,7 @@ async def tell_identity(request: Request) -> Response:
             return await again(notice=refusal)
         return await show_inbox(request, context, digits, done=_NAMED)
 
-    return await _step(request, sent, tell)
+    return await visit_step(request, sent, tell)
 
 
 # --- a new code
@@ -312,7 +325,7 @@ async def offer_code(request: Request) -> Response:
             return await show_inbox(request, context, digits, notice=refusal)
         return show_new_code(request, new)
 
-    return await _step(request, sent, offer)
+    return await visit_step(request, sent, offer)
 
 
 async def _offer(request: Request, conn: AsyncConnection, token: FormToken, digits: str) -> str:

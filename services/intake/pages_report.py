@@ -170,6 +170,7 @@ def show_receipt(request: Request, shown: Shown, slip: Slip | None = None, typed
         here=None,
         shown=shown,
         code=format_receipt(shown.receipt),
+        watched=context_of(request).directories.watched,
         note=note,
         slip=slip,
         typed=grouped(typed),

@@ -14,10 +14,12 @@ from services.crypto.age import HybridRecipient
 from services.crypto.attachments import Envelope, envelopes, open_attachment, seal_attachment
 from services.crypto.canonical import b64u, loads
 from services.crypto.certificates import check_certificate
+from services.crypto.dialogue import may_renew
 from services.crypto.directories import Directory, check_directory
 from services.crypto.errors import BadSignature, CryptoError, Refused, WrongKey
 from services.crypto.payloads import Header, OpenedPayload, open_payload, seal_payload
 from services.crypto.receipts import ReceiptKeys
+from services.crypto.reportkeys import TYPE, Carried, open_carried, report_recipient_of, seal_carried
 from services.crypto.signatures import Signed
 from services.intake import store
 from services.intake.context import Context
@@ -56,6 +58,8 @@ async def replies(
         try:
             opened = open_payload(file, keys.identity)
             _check(opened, row, report.rid, prev, directories)
+            if row.role != "message":
+                continue
             good.append(
                 Reply(
                     row.n,
@@ -71,8 +75,60 @@ async def replies(
             refused += replaced is None or row.day > replaced
         except (CryptoError, KeyError):
             refused += 1
-        prev = row.sha256
+        finally:
+            prev = row.sha256
     return good, refused
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whom the reporter's next part is sealed to; `newest` names the part that gave the report its present key."""
+
+    rid: bytes
+    report: HybridRecipient
+    identity: HybridRecipient
+    newest: Carried | None = None
+
+
+async def target(conn: AsyncConnection, context: Context, report: Row[Any], keys: ReceiptKeys) -> Target:
+    """Whom to seal to now. The report is locked, so that its key stays the newest until the part is stored."""
+    report = await store.lock_report(conn, report.id)
+    rows = await store.chain_files(conn, report.id, "desk")
+    newest = None
+    if any(row.role == TYPE for row in rows):
+        directories = await _directories(conn, context)
+        carried = _carried(report, keys)
+        for row, prev in zip(rows, [bytes(32), *(row.sha256 for row in rows)], strict=False):
+            if row.role == TYPE:
+                file = await sealed_bytes(context, row)
+                newest = _named(file, row, report.rid, prev, keys, directories, carried) or newest
+    first = report_recipient(report)
+    return Target(report.rid, newest.recipient if newest else first, identity_recipient(report), newest)
+
+
+def _named(
+    file: bytes,
+    row: Row[Any],
+    rid: bytes,
+    prev: bytes,
+    keys: ReceiptKeys,
+    directories: Sequence[Directory],
+    carried: Carried | None,
+) -> Carried | None:
+    """The key that a `report-keys` part names: opened and believed, or noted by an earlier code. Else None."""
+    try:
+        opened = open_payload(file, keys.identity)
+        _check(opened, row, rid, prev, directories)
+        return Carried(row.n, row.sha256, report_recipient_of(opened.body))
+    except CryptoError:
+        return carried if carried and (carried.n, carried.part) == (row.n, row.sha256) else None
+
+
+def _carried(report: Row[Any], keys: ReceiptKeys) -> Carried | None:
+    try:
+        return open_carried(report.carried, keys, report.rid) if report.carried else None
+    except CryptoError:
+        return None
 
 
 def _check(
@@ -81,7 +137,7 @@ def _check(
     """Errors: Refused or BadSignature unless the desk, or certified staff, signed this for this place."""
     for key in _signers(opened, row, directories):
         try:
-            opened.check(rid=rid, type="message", by=row.author, n=row.n, prev=prev, verify_key=key)
+            opened.check(rid=rid, type=row.role, by=row.author, n=row.n, prev=prev, verify_key=key)
         except BadSignature:
             continue
         return
@@ -94,9 +150,10 @@ def _signers(opened: OpenedPayload, row: Row[Any], directories: Sequence[Directo
     certificate = Signed.from_json(opened.body.get("certificate"))
     for directory in directories:
         try:
-            return {check_certificate(certificate, directory, row.day).verify_key}
+            found = check_certificate(certificate, directory, row.day)
         except CryptoError:
             continue
+        return {found.verify_key} if row.role == "message" or may_renew(found) else set()
     return set()
 
 
@@ -123,12 +180,12 @@ def identity_recipient(report: Row[Any]) -> HybridRecipient:
     return HybridRecipient.parse(loads(report.manifest)["identity_recipient"])
 
 
-def _header(kind: str, report: Row[Any], dir_seq: int, place: store.Place) -> Header:
-    return Header(type=kind, by="reporter", rid=report.rid, dir_seq=dir_seq, n=place.n, prev=place.prev)
+def _header(kind: str, to: Target, dir_seq: int, place: store.Place) -> Header:
+    return Header(type=kind, by="reporter", rid=to.rid, dir_seq=dir_seq, n=place.n, prev=place.prev)
 
 
 def seal_message(
-    report: Row[Any],
+    to: Target,
     keys: ReceiptKeys,
     dir_seq: int,
     place: store.Place,
@@ -136,7 +193,31 @@ def seal_message(
     files: Sequence[PlainFile],
 ) -> Files:
     """A message of the reporter for this place of the chain."""
-    recipient = report_recipient(report)
+    return _seal_words("message", to, keys, dir_seq, place, text, files)
+
+
+def seal_retaliation(
+    to: Target,
+    keys: ReceiptKeys,
+    dir_seq: int,
+    place: store.Place,
+    text: str,
+    files: Sequence[PlainFile],
+) -> Files:
+    """A report of retaliation for this place of the chain, sealed like a message."""
+    return _seal_words("retaliation", to, keys, dir_seq, place, text, files)
+
+
+def _seal_words(
+    kind: str,
+    to: Target,
+    keys: ReceiptKeys,
+    dir_seq: int,
+    place: store.Place,
+    text: str,
+    files: Sequence[PlainFile],
+) -> Files:
+    recipient = to.report
     sealed = [seal_attachment(file.data, recipient) for file in files]
     lines = [
         # Plain mode lists hashes of age files only: the service keeps no hash of the words it saw.
@@ -144,29 +225,25 @@ def seal_message(
         for i, (file, data) in enumerate(zip(files, sealed, strict=True))
     ]
     body = {"text": text, "attachments": lines}
-    part = seal_payload(_header("message", report, dir_seq, place), body, keys.signing, [recipient])
-    return Files("message", part, sealed)
+    part = seal_payload(_header(kind, to, dir_seq, place), body, keys.signing, [recipient])
+    return Files(kind, part, sealed)
 
 
 def seal_identity(
-    report: Row[Any], keys: ReceiptKeys, dir_seq: int, place: store.Place, identity: dict[str, str]
+    to: Target, keys: ReceiptKeys, dir_seq: int, place: store.Place, identity: dict[str, str]
 ) -> Files:
     """The reporter's identity, added later, to the key that only k custodians can rebuild."""
-    header = _header("identity", report, dir_seq, place)
-    return Files(
-        "identity", seal_payload(header, {"identity": identity}, keys.signing, [identity_recipient(report)])
-    )
+    header = _header("identity", to, dir_seq, place)
+    return Files("identity", seal_payload(header, {"identity": identity}, keys.signing, [to.identity]))
 
 
-def seal_new_keys(
-    report: Row[Any], old: ReceiptKeys, new: ReceiptKeys, dir_seq: int, place: store.Place
-) -> bytes:
+def seal_new_keys(to: Target, old: ReceiptKeys, new: ReceiptKeys, dir_seq: int, place: store.Place) -> bytes:
     """The `reporter-keys` part that tells the desk the keys of a new code, signed with the old one."""
     body = {
         "reporter": {"recipient": str(new.identity.recipient), "verify_key": b64u(new.signing.verify_key)}
     }
-    header = _header("reporter-keys", report, dir_seq, place)
-    return seal_payload(header, body, old.signing, [report_recipient(report)])
+    header = _header("reporter-keys", to, dir_seq, place)
+    return seal_payload(header, body, old.signing, [to.report])
 
 
 def open_file(file: bytes, reply_list: Sequence[Reply], keys: ReceiptKeys) -> tuple[Envelope, bytes] | None:
@@ -177,3 +254,8 @@ def open_file(file: bytes, reply_list: Sequence[Reply], keys: ReceiptKeys) -> tu
             if envelope.file_sha256 == digest:
                 return envelope, open_attachment(file, envelope, keys.identity)
     return None
+
+
+def carried_for(to: Target, new: ReceiptKeys, dir_seq: int) -> bytes | None:
+    """The note that tells a new code the report's newest key; None while it is the manifest's."""
+    return seal_carried(to.rid, dir_seq, to.newest, new) if to.newest else None

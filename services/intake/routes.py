@@ -204,10 +204,11 @@ async def read_log_tile(path: str, conn: Connection) -> Response:
 
 
 @router.get("/log/proofs/{leaf}", tags=["log"], response_class=PlainTextResponse, responses=responses(404))
-async def read_log_proof(leaf: str, conn: Connection) -> Response:
-    """The C2SP proof that the leaf of a promise is in the published log."""
+async def read_log_proof(leaf: str, request: Request, conn: Connection, context: InContext) -> Response:
+    """The C2SP proof that the leaf of a promise is in the published log, in a witnessed checkpoint if there is one."""
     try:
-        found = await log.proof(conn, unb64u(leaf, 32))
+        witnesses = await context.directories.witnesses(conn, request.app.state.clock())
+        found = await log.proof(conn, unb64u(leaf, 32), witnesses)
     except CryptoError:
         raise NotPublished() from None
     if found is None:

@@ -1,10 +1,13 @@
 """Rules of intake as pure functions and tables: values and `now` in, decision out."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+
+from services.crypto.directories import Desk
 
 DESK = frozenset({"desk", "lead"})
 READERS = DESK | {"investigator"}
+CUSTODIANS = frozenset({"custodian"})
 
 #: Who may call which staff route. A route that is not here is refused to everybody.
 ACCESS: Mapping[str, frozenset[str]] = {
@@ -13,9 +16,30 @@ ACCESS: Mapping[str, frozenset[str]] = {
     "read_case_part": READERS,
     "change_state": READERS,
     "assign_case": DESK,
+    "end_access": DESK,
     "answer_case": READERS,
     "publish_directory": frozenset({"administrator"}),
+    "log_certificate": frozenset({"certifier"}),
+    "list_desk_months": frozenset({"lead"}),
+    "change_protection": DESK,
+    "add_disclosure": frozenset({"lead"}),
+    "list_disclosures": frozenset({"lead", "auditor"}),
+    "read_custody_reference": READERS | CUSTODIANS | {"auditor"},
+    "ask_identity": READERS,
+    "list_identity_requests": READERS | CUSTODIANS | {"auditor"},
+    "read_identity_request": READERS | CUSTODIANS,
+    "decide_identity_request": CUSTODIANS,
+    "read_identity_share": CUSTODIANS,
+    "release_identity_share": CUSTODIANS,
+    "sign_undertaking": READERS,
+    "open_identity": READERS,
+    "list_undertakings": frozenset({"lead", "auditor"}),
 }
+
+#: Routes that ask for a full proof of oneself in the last five minutes besides.
+STEP_UP: frozenset[str] = frozenset(
+    {"ask_identity", "decide_identity_request", "release_identity_share", "open_identity"}
+)
 
 RECEIVED = "received"
 
@@ -80,3 +104,71 @@ def opening_wait(free_at: datetime, now: datetime, pace: timedelta) -> tuple[flo
     place = max(free_at, now - 10 * pace)
     following = min(place + pace, now + LONGEST_WAIT)
     return max(0.0, (min(place, now + LONGEST_WAIT) - now).total_seconds()), following
+
+
+# --- who can read a case
+
+INVESTIGATOR, LEAD = "investigator", "lead"
+
+
+def lead_missing(roles: Iterable[str]) -> bool:
+    """Whether people with these roles may not have a case: an investigator works under a lead, who keeps its key."""
+    found = set(roles)
+    return INVESTIGATOR in found and LEAD not in found
+
+
+def desk_keeps_grant(roles: Iterable[str]) -> bool:
+    """Whether the desk still holds the key of a case with these assignees: until it is handed to an investigator."""
+    return INVESTIGATOR not in set(roles)
+
+
+def keys_given(given: Iterable[int], known: Iterable[int]) -> bool:
+    """Whether a new assignee gets enough of a report's `known` keys: the first and the newest, none unknown or twice.
+
+    One between may be missing: whoever put a key there that no client accepts must not lock the case.
+    """
+    keys, there = list(given), set(known)
+    return len(keys) == len(set(keys)) and set(keys) <= there and {0, max(there)} <= set(keys)
+
+
+# --- desk months
+
+
+def months_of_grant(desks: Iterable[Desk], desk: str, day: date, life: timedelta) -> set[str]:
+    """Months to whose key a desk's grant of a report filed on `day` may be sealed.
+
+    More than one where a draft of an earlier day, or a clock that is a day off, may have chosen another month.
+    """
+    known = [line.month for line in desks if line.id == desk]
+    days = [day + timedelta(days=distance) for distance in range(-life.days - 1, 2)]
+    months = {max((month for month in known if month <= f"{one:%Y-%m}"), default="") for one in days}
+    return months - {""}
+
+
+# --- identity requests
+
+OPEN, APPROVED, REFUSED, EXPIRED, RELEASED, OPENED = (
+    "open", "approved", "refused", "expired", "released", "opened",
+)  # fmt: skip
+
+
+def identity_state(state: str, expires: datetime, now: datetime) -> str:
+    """The state of an identity request at `now`: its time ends what was not released by then."""
+    return EXPIRED if state in (OPEN, APPROVED) and now >= expires else state
+
+
+def after_decision(k: int, n: int, approvals: int, refusals: int) -> str:
+    """The state after a decision: k of n approve, or so many refuse that k cannot be reached any more."""
+    if approvals >= k:
+        return APPROVED
+    return REFUSED if refusals >= n - k + 1 else OPEN
+
+
+def after_release(state: str, k: int, releases: int) -> str:
+    """The state of an approved request after a release."""
+    return RELEASED if releases >= k else state
+
+
+def shown_from(day: date, deferral: date | None) -> date:
+    """The day from which the inbox shows an opening of `day`: at once, or when the approved deferral ends."""
+    return max(day, deferral or day)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
+from services.intake.form import Labels
 from services.kit.wire import B64u, Base64, Model
 
 FileT = TypeVar("FileT")
@@ -168,6 +169,23 @@ class Next(Model):
     prev: B64u
 
 
+class OpeningLine(Model):
+    """Custodians opened who the reporter is: on which day, on what ground, as code and in three languages."""
+
+    day: date
+    ground: str
+    labels: Labels
+
+
+class Protection(Model):
+    """Labour protection after reported retaliation. `asked`: the desk has not acted on the last report of it yet."""
+
+    since: date
+    until: date = Field(description="last day, by a setting; the law's text does not confirm the term")
+    until_confirmed: Literal[False] = False
+    status: Literal["asked", "in_hand", "ended"]
+
+
 class InboxView(Model):
     reference: str
     rid: B64u
@@ -181,14 +199,24 @@ class InboxView(Model):
     signature: B64u
     leaf: B64u
     published: bool
+    witnessed: bool = Field(description="a quorum of witnesses has signed a checkpoint that has the leaf")
+    protection: Protection | None = Field(description="once retaliation was reported")
     parts: list[PartLine]
     next: Next
+    openings: list[OpeningLine] = Field(description="shown at once, or from the end of an approved deferral")
+    carried: Base64 | None = Field(
+        description="the reporter's own note of the newest report key, sealed to this code"
+    )
 
 
 class SealedMessage(Model):
-    """`n`, when given, is the place the client sealed the part for; another place is a conflict, not a gap."""
+    """`n`, when given, is the place the client sealed the part for; another place is a conflict, not a gap.
+
+    `key` likewise: 1 + n of the last report-keys part that the client saw, 0 for none.
+    """
 
     n: int | None = Field(None, ge=0)
+    key: int | None = Field(None, ge=0)
     part: Base64
     attachments: list[Base64] = Field([], max_length=20)
 
@@ -202,6 +230,9 @@ class NewCode(Model):
     n: int | None = Field(None, ge=0)
     part: Base64
     lookup: B64u
+    carried: Base64 | None = Field(
+        None, description="the newest report key, sealed to the new code, when the report has got a new one"
+    )
 
 
 class Stored(Model):
@@ -270,6 +301,7 @@ class CaseSummary(Model):
         description="quarantine: from a page without script, filed when there were more than its budget"
     )
     desk: str
+    retaliation_on: date | None = Field(description="first day on which the reporter reported retaliation")
     fields: Fields
     assignees: list[UUID]
 
@@ -291,6 +323,21 @@ class AssignmentLine(Model):
     ended: date | None
 
 
+class GrantLine(Model):
+    """A key of the report, sealed to the caller or the caller's desk."""
+
+    key: int = Field(
+        description="0: the key of the manifest, else 1 + n of the report-keys part that names it"
+    )
+    holder: str
+    data: Base64
+
+
+class HolderLine(Model):
+    holder: str = Field(description="desk id, or person id")
+    role: str
+
+
 class Case(CaseSummary):
     rid: B64u
     manifest: dict[str, Any]
@@ -298,25 +345,18 @@ class Case(CaseSummary):
     parts: list[PartLine]
     grant: Base64 | None
     grant_holder: str | None
+    grants: list[GrantLine] = Field(description="the caller's grants of all keys, by key")
+    holders: list[HolderLine] = Field(description="who holds a key of this report at present")
     states: list[StateLine]
     assignments: list[AssignmentLine]
     code_replaced_on: date | None
+    protection: Protection | None
     next: Next
     directory: dict[str, Any]
 
 
 class NewState(Model):
     to: Literal["registered", "in_review", "closed"]
-
-
-class NewAssignee(Model):
-    role: Literal["investigator", "lead"]
-    grant: Base64
-
-
-class Assigned(Model):
-    person: UUID
-    day: date
 
 
 class DirectoryAccepted(Model):

@@ -46,6 +46,9 @@ class Settings(ServiceSettings):
     directory_overlap_hours: int = Field(
         24, ge=0, description="packages made with the previous directory still pass"
     )
+    identity_deferral_days: int = Field(
+        180, ge=0, le=3650, description="longest time an inbox may be kept from showing an opened identity"
+    )
     argon2_at_once: int = Field(
         2, ge=1, le=64, description="receipt stretchings at the same time, 19 MiB each"
     )
@@ -66,6 +69,13 @@ class Settings(ServiceSettings):
     )
     page_openings_per_minute: int = Field(
         120, ge=1, description="inboxes opened by pages without script, in one process; those above wait"
+    )
+
+    labour_protection_months: int = Field(
+        36,
+        ge=1,
+        le=240,
+        description="from the first report of retaliation; the law's text was not found, so clients mark the end",
     )
 
     @field_validator("segment_bytes")

@@ -8,24 +8,23 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import Row
 
-from services.crypto import age
 from services.crypto.canonical import b64u, loads
 from services.crypto.directories import check_directory
 from services.crypto.errors import CryptoError
 from services.crypto.signatures import Signed
-from services.intake import inbox, log, rules, store
+from services.intake import access_store, inbox, log, rules, store
 from services.intake.context import Context, InContext
 from services.intake.inbox import Files, part_line
 from services.intake.inbox_routes import never_cached
 from services.intake.schemas import (
-    Assigned,
     AssignmentLine,
     Case,
     CaseLine,
     CasePage,
     DirectoryAccepted,
     Fields,
-    NewAssignee,
+    GrantLine,
+    HolderLine,
     NewState,
     Next,
     SealedMessage,
@@ -49,8 +48,6 @@ router = APIRouter(
 )
 
 _NO_STEP = N_("A case in this state cannot go there.")
-_ASSIGNED = N_("This person has the case already.")
-_GRANT = N_("The grant is not an age file sealed to one certified key.")
 _DIRECTORY = N_("The directory is not signed by two roots, not the next one, or not valid.")
 _DELAY = N_("A new directory takes effect 72 hours after its publication at the earliest.")
 Code = Annotated[str | None, Query(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
@@ -65,6 +62,7 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
         "mode": row.mode,
         "lane": row.lane,
         "desk": row.desk,
+        "retaliation_on": row.retaliation_on,
         "fields": Fields(**{name: getattr(row, name) for name in Fields.model_fields}),
         "assignees": row.assignees or [],
     }
@@ -80,13 +78,15 @@ async def list_cases(
     sector: Code = None,
     mode: Code = None,
     lane: Code = None,
-    assigned: Literal["me"] | None = None,
+    assigned: Literal["me"] | UUID | None = None,
+    retaliation: bool | None = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> CasePage:
-    """Cases, newest first. Desk and lead see all, an investigator those assigned to them."""
-    person = None if rules.sees_all(who.roles) and assigned is None else who.person
-    wanted = store.CaseFilter(state, category, region, sector, mode, person, lane)
+    """Cases, newest first. Desk and lead see all, also by `assigned`; an investigator those assigned to them."""
+    whose = assigned if isinstance(assigned, UUID) else None if assigned is None else who.person
+    person = whose if rules.sees_all(who.roles) else who.person
+    wanted = store.CaseFilter(state, category, region, sector, mode, person, lane, retaliation)
     after = decode_cursor(cursor) if cursor else None
     rows = await store.list_cases(conn, wanted, after, limit + 1)
     more = encode_cursor(rows[limit - 1].filed_on, rows[limit - 1].id) if len(rows) > limit else None
@@ -108,7 +108,8 @@ ThisCase = Annotated[Any, Depends(_case, scope="function")]
 async def read_case(conn: Connection, who: Staff, case: ThisCase) -> Case:
     """One case with the caller's own grant, and the directory it was filed under."""
     lines = await store.parts_of(conn, case.id)
-    grant = await store.grant_for(conn, case.id, _holders(who, case))
+    held = await access_store.grants_for(conn, case.id, _holders(who, case))
+    grant = next((row for row in held if row.key_n == 0), None)
     place = store.next_place(lines, "desk")
     return Case(
         **_summary(case),
@@ -118,12 +119,18 @@ async def read_case(conn: Connection, who: Staff, case: ThisCase) -> Case:
         parts=[part_line(row) for row in lines],
         grant=grant.sealed if grant else None,
         grant_holder=grant.holder if grant else None,
+        grants=[GrantLine(key=row.key_n, holder=row.holder, data=row.sealed) for row in held],
+        holders=[
+            HolderLine(holder=holder, role=role)
+            for holder, role in (await access_store.holders_of(conn, case.id)).items()
+        ],
         states=[StateLine(state=row.state, day=row.day) for row in await store.states_of(conn, case.id)],
         assignments=[
             AssignmentLine(person=row.person, role=row.role, by=row.assigned_by, day=row.day, ended=row.ended)
             for row in await store.assignments_of(conn, case.id)
         ],
         code_replaced_on=case.code_replaced_on,
+        protection=await inbox.protection_shown(conn, case.id),
         next=Next(n=place.n, prev=place.prev),
         directory=await store.directory_document(conn, case.dir_seq),
     )
@@ -156,33 +163,13 @@ async def change_state(
     return StateLine(state=body.to, day=day)
 
 
-@router.put("/cases/{case_id}/assignees/{person}", status_code=201, responses=responses(404, 409, 422))
-async def assign_case(
-    person: UUID, request: Request, conn: Connection, who: Staff, case: ThisCase, body: NewAssignee
-) -> Assigned:
-    """Assign a case: the caller has re-wrapped its key for the person's certified recipient."""
-    try:
-        age.check_part(body.grant)
-        if len(age.stanza_types(body.grant)) != 1 or len(body.grant) > 8192:
-            raise Invalid(_GRANT, [FieldError("/grant", _GRANT)])
-    except CryptoError:
-        raise Invalid(_GRANT, [FieldError("/grant", _GRANT)]) from None
-    day = day_of(request.app.state.clock())
-    if not await store.assign(conn, case.id, person, body.role, who.person, day, body.grant):
-        raise Conflict(_ASSIGNED)
-    record = log.new_record(
-        "grant", day, rid=b64u(case.rid), holder=str(person), grant=b64u(store.sha256(body.grant))
-    )
-    await store.add_record(conn, day, record)
-    return Assigned(person=person, day=day)
-
-
 @router.post("/cases/{case_id}/messages", status_code=201, responses=responses(404, 409, 413, 422))
 async def answer_case(
     request: Request, conn: Connection, context: InContext, who: Staff, case: ThisCase, body: SealedMessage
 ) -> Stored:
     """A message to the reporter, sealed to the report's key and the reporter's. `n` makes a repeat a conflict."""
     inbox.check_files(context, body.part, body.attachments, stanzas=2)
+    await inbox.require_newest_key(conn, case.id, body.key)
     author = "desk" if rules.sees_all(who.roles) else "staff"
     files = Files("message", body.part, body.attachments)
     now = request.app.state.clock()

@@ -26,10 +26,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.crypto.reportkeys import TYPE as REPORT_KEYS
+from services.crypto.reportkeys import key_number
 from services.intake.models import (
     assignments,
     directories,
-    grants,
     log_records,
     parts,
     reports,
@@ -343,6 +344,11 @@ def next_place(lines: Iterable[Any], chain: str) -> Place:
     return Place(0, bytes(32)) if last is None else Place(last.n + 1, last.sha256)
 
 
+def keys_of(lines: Iterable[Any]) -> list[int]:
+    """The numbers of a report's keys, from the rows of `parts_of`: 0, and one for each report-keys part."""
+    return [0, *(key_number(line.n) for line in lines if line.role == REPORT_KEYS and line.n is not None)]
+
+
 async def add_parts(
     conn: AsyncConnection, report_id: uuid.UUID, day: date, new_parts: Sequence[NewPart]
 ) -> int:
@@ -386,13 +392,18 @@ async def set_state(
 
 
 async def set_pending_code(
-    conn: AsyncConnection, report_id: uuid.UUID, lookup_mac: bytes, sealed: bytes, n: int
+    conn: AsyncConnection,
+    report_id: uuid.UUID,
+    lookup_mac: bytes,
+    sealed: bytes,
+    n: int,
+    carried: bytes | None = None,
 ) -> None:
     """Keep a new code until it is typed back; an earlier one that never was is forgotten."""
     await conn.execute(
         update(reports)
         .where(reports.c.id == report_id)
-        .values(pending_lookup_mac=lookup_mac, pending_part=sealed, pending_n=n)
+        .values(pending_lookup_mac=lookup_mac, pending_part=sealed, pending_n=n, pending_carried=carried)
     )
 
 
@@ -400,16 +411,19 @@ async def drop_pending_code(conn: AsyncConnection, report_id: uuid.UUID) -> None
     await conn.execute(
         update(reports)
         .where(reports.c.id == report_id)
-        .values(pending_lookup_mac=None, pending_part=None, pending_n=None)
+        .values(pending_lookup_mac=None, pending_part=None, pending_n=None, pending_carried=None)
     )
 
 
 async def replace_code(conn: AsyncConnection, report_id: uuid.UUID, lookup_mac: bytes, day: date) -> None:
-    """The pending code becomes the code; the old one is gone."""
-    await drop_pending_code(conn, report_id)
+    """The pending code becomes the code; the old one is gone, and so is what was noted for it."""
+    carried = reports.c.pending_carried
     await conn.execute(
-        update(reports).where(reports.c.id == report_id).values(lookup_mac=lookup_mac, code_replaced_on=day)
+        update(reports)
+        .where(reports.c.id == report_id)
+        .values(lookup_mac=lookup_mac, code_replaced_on=day, carried=carried)
     )
+    await drop_pending_code(conn, report_id)
 
 
 # --- staff
@@ -426,6 +440,7 @@ class CaseFilter:
     mode: str | None = None
     person: uuid.UUID | None = None
     lane: str | None = None
+    retaliation: bool | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         found = [
@@ -433,6 +448,9 @@ class CaseFilter:
             for name in ("state", "category", "region", "sector", "mode", "lane")
             if (value := getattr(self, name)) is not None
         ]
+        if self.retaliation is not None:
+            flagged = reports.c.retaliation_on.is_not(None)
+            found.append(flagged if self.retaliation else ~flagged)
         return [*found, assigned_to(self.person)] if self.person else found
 
 
@@ -476,16 +494,6 @@ async def case_for(conn: AsyncConnection, report_id: uuid.UUID, person: uuid.UUI
     return (await conn.execute(query)).one_or_none()
 
 
-async def grant_for(conn: AsyncConnection, report_id: uuid.UUID, holders: Sequence[str]) -> Row[Any] | None:
-    """The first grant that one of the holders has, in the order given."""
-    rows = (
-        await conn.execute(
-            select(grants).where(grants.c.report_id == report_id, grants.c.holder.in_(holders))
-        )
-    ).all()
-    return min(rows, key=lambda row: holders.index(row.holder), default=None)
-
-
 async def assignments_of(conn: AsyncConnection, report_id: uuid.UUID) -> Sequence[Row[Any]]:
     rows = await conn.execute(
         select(assignments)
@@ -493,32 +501,6 @@ async def assignments_of(conn: AsyncConnection, report_id: uuid.UUID) -> Sequenc
         .order_by(assignments.c.day, assignments.c.id)
     )
     return rows.all()
-
-
-async def assign(
-    conn: AsyncConnection,
-    report_id: uuid.UUID,
-    person: uuid.UUID,
-    role: str,
-    by: uuid.UUID,
-    day: date,
-    sealed: bytes,
-) -> bool:
-    """Give a person the case and their grant; False when they have it already."""
-    added = await conn.scalar(
-        pg_insert(assignments)
-        .values(id=uuid.uuid4(), report_id=report_id, person=person, role=role, assigned_by=by, day=day)
-        .on_conflict_do_nothing()
-        .returning(assignments.c.id)
-    )
-    if added is None:
-        return False
-    await conn.execute(
-        insert(grants).values(
-            id=uuid.uuid4(), report_id=report_id, holder=str(person), role=role, day=day, sealed=sealed
-        )
-    )
-    return True
 
 
 def sha256(data: bytes) -> bytes:

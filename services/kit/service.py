@@ -12,6 +12,7 @@ import pydantic_core
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.kit import health, logs, problems
 from services.kit.clock import utc_now
@@ -67,6 +68,33 @@ class JsonRoute(APIRoute):
         return bounded
 
 
+class Service(FastAPI):
+    """An app whose API document also has the shape that every error refers to."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["ProblemDocument"] = problems.ProblemDocument.model_json_schema()
+        return document
+
+
+class NeverStored:
+    """What does not say how long it may be kept is kept nowhere: also routes to come, and answers of the framework."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start" and not any(
+                name.lower() == b"cache-control" for name, _ in message["headers"]
+            ):
+                message = {**message, "headers": [*message["headers"], (b"cache-control", b"no-store")]}
+            await send(message)
+
+        await self.app(scope, receive, marked if scope["type"] == "http" else send)
+
+
 def operation_id(route: APIRoute) -> str:
     return route.name
 
@@ -103,11 +131,13 @@ def build_app(
             if startup is not None:
                 await startup(app)
             await stack.enter_async_context(schedule(app.state, jobs))
-            # What was loaded stays: the collector need not look at it again with every few reports.
+            # What was loaded stays: the collector need not look at it again with every few reports. And it looks less
+            # often: a request makes thousands of objects, hardly any in cycles (3 % of the CPU of a sealed report).
             gc.freeze()
+            gc.set_threshold(20_000, 20, 20)
             yield
 
-    app = FastAPI(
+    app = Service(
         title=title,
         description=description,
         version="1",
@@ -118,12 +148,14 @@ def build_app(
         generate_unique_id_function=operation_id,
         # Spans would carry paths and queries, its logs the texts of exceptions.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-        responses={422: {"model": problems.ProblemDocument, "description": "Invalid input"}},
+        responses=problems.responses(422),
     )
     app.state.settings, app.state.clock = settings, utc_now
     app.state.schema, app.state.head = name, head_of(name)
     app.state.max_body_size = max_body_size
+    app.state.step_up = frozenset()
     problems.install(app)
+    app.add_middleware(NeverStored)
     app.include_router(health.router)
     for router in routers:
         app.include_router(router)

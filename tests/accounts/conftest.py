@@ -75,10 +75,10 @@ class Office:
     numbers: Iterator[int] = field(default_factory=itertools.count)
     administrator: UUID = NOBODY
 
-    def bearer(self, person: UUID, roles: Iterable[str]) -> dict[str, str]:
-        """Headers with a token such as a sign-in gives."""
+    def bearer(self, person: UUID, roles: Iterable[str], stepped: int = 0) -> dict[str, str]:
+        """Headers with a token such as a sign-in gives, or one whose last full proof is `stepped` seconds old."""
         now = int(self.clock().timestamp())
-        claims = TokenClaims(person, tuple(roles), now, now + 300).to_json()
+        claims = TokenClaims(person, tuple(roles), now, now + 300, now - stepped).to_json()
         return {"Authorization": f"Bearer {tokens.issue(claims, self.token_key)}"}
 
     def as_administrator(self) -> dict[str, str]:
@@ -105,6 +105,13 @@ class Office:
         answer = await self.call("POST", "/enrolments", body)
         assert answer.status_code == 201, answer.text
         return Colleague(new.id, new.login, roles, new.enrolment, answer.json()["totp_secret"])
+
+    async def session(self, who: Colleague) -> dict[str, str]:
+        """The header of a new session; half a minute passes, so that the next code is another one."""
+        answer = await self.sign_in(who)
+        assert answer.status_code == 201, answer.text
+        self.clock.forward(seconds=30)
+        return {"Authorization": f"Session {answer.json()['session']}"}
 
     async def sign_in(
         self, who: Colleague, password: str = PASSWORD, code: str | None = None

@@ -1,13 +1,20 @@
 """Who may call what: every route with every role, denied by default."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 import pytest
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute
 
-from services.accounts import routes, rules, staff_routes
+from services.accounts import (
+    admin_routes,
+    client_routes,
+    keys_routes,
+    me_routes,
+    routes,
+    rules,
+    staff_routes,
+)
 from services.contracts.accounts import Role
 from services.kit import staff
 from tests.accounts.conftest import Office
@@ -23,21 +30,66 @@ CALLS = {
     "add_staff": ("POST", "/staff"),
     "store_certificate": ("PUT", f"/staff/{SOMEBODY}/certificate"),
     "store_group_key": ("PUT", f"/staff/{SOMEBODY}/group-keys/central/2026-11"),
+    "read_staff_keys": ("GET", f"/staff/{SOMEBODY}/keys"),
+    "propose_certificate": ("POST", f"/staff/{SOMEBODY}/certificates/pending"),
+    "complete_certificate": ("POST", f"/staff/{SOMEBODY}/certificates"),
+    "keep_my_group_key": ("PUT", "/me/group-keys/central/2026-11"),
+    "drop_my_group_key": ("DELETE", "/me/group-keys/central/2026-11"),
+    "destroy_group_key": ("DELETE", "/group-keys/central/2026-11"),
+    "store_split": ("PUT", "/split-keys/seat-1/2026H2"),
+    "list_splits": ("GET", "/split-keys"),
+    "release_share": ("PUT", "/released-shares/seat-1/2026H2"),
+    "list_passkeys": ("GET", "/me/passkeys"),
+    "start_passkey": ("POST", "/me/passkeys/challenges"),
+    "add_passkey": ("POST", "/me/passkeys"),
+    "remove_passkey": ("DELETE", f"/me/passkeys/{SOMEBODY}"),
+    "renew_recovery_codes": ("POST", "/me/recovery-codes"),
+    "renew_second_factor": ("POST", "/me/second-factor"),
+    "change_roles": ("PUT", f"/staff/{SOMEBODY}/roles"),
+    "set_active": ("PUT", f"/staff/{SOMEBODY}/active"),
+    "renew_enrolment": ("POST", f"/staff/{SOMEBODY}/enrolment"),
+    "end_sessions": ("DELETE", f"/staff/{SOMEBODY}/sessions"),
+    "leave_staff": ("POST", f"/staff/{SOMEBODY}/leave"),
+    "list_clients": ("GET", "/clients"),
+    "add_client": ("POST", "/clients"),
+    "renew_client_secret": ("POST", f"/clients/{SOMEBODY}/secret"),
+    "set_client_active": ("PUT", f"/clients/{SOMEBODY}/active"),
 }
+ADMINISTRATION = (
+    *("add_staff", "store_certificate", "change_roles", "set_active", "renew_enrolment", "end_sessions"),
+    *("leave_staff", "list_clients", "add_client", "renew_client_secret", "set_client_active"),
+)
+ONESELF = (
+    *("read_me", "store_my_key", "list_passkeys", "start_passkey", "add_passkey", "remove_passkey"),
+    *("renew_recovery_codes", "renew_second_factor", "keep_my_group_key", "drop_my_group_key"),
+    *("store_split", "list_splits", "release_share"),
+)
+_GIVERS = {"administrator", "lead", "desk", "custodian", "payments"}
 #: The API document, written again by hand.
 ALLOWED: dict[str, Collection[str]] = {
-    "read_me": set(Role),
-    "store_my_key": set(Role),
-    "list_staff": {"desk", "lead", "administrator", "auditor"},
-    "add_staff": {"administrator"},
-    "store_certificate": {"administrator"},
-    "store_group_key": {"administrator", "lead", "desk"},
+    **dict.fromkeys(ONESELF, frozenset(Role)),
+    **dict.fromkeys(ADMINISTRATION, ("administrator",)),
+    "list_staff": {"desk", "lead", "administrator", "auditor", "certifier"},
+    "store_group_key": _GIVERS,
+    "read_staff_keys": set(Role),
+    "propose_certificate": {"certifier"},
+    "complete_certificate": {"certifier"},
+    "destroy_group_key": {"lead"},
 }
-WITHOUT_TOKEN = {"sign_in", "renew_token", "sign_out", "enrol"}
+#: Routes before sign-in, and those of a session, which ask for its secret instead of a token.
+WITHOUT_TOKEN = {
+    *("sign_in", "start_sign_in", "enrol", "client_token"),
+    *("renew_token", "sign_out", "list_sessions", "end_session", "end_other_sessions"),
+    *("start_step_up", "step_up"),
+}
+ROUTERS = (
+    *(routes.router, staff_routes.router, me_routes.router, admin_routes.router),
+    *(client_routes.router, keys_routes.router),
+)
 
 
-def names(found: Iterable[BaseRoute]) -> set[str]:
-    return {route.name for route in found if isinstance(route, APIRoute)}
+def all_routes() -> list[APIRoute]:
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
 
 def asks_for_staff(route: APIRoute) -> bool:
@@ -51,12 +103,32 @@ def asks_for_staff(route: APIRoute) -> bool:
 
 
 def test_every_staff_route_asks_for_a_token_and_has_a_rule():
-    assert names(staff_routes.router.routes) == set(rules.ACCESS) == set(CALLS) == set(ALLOWED)
-    assert all(asks_for_staff(route) for route in staff_routes.router.routes if isinstance(route, APIRoute))
+    staffed = {route.name for route in all_routes() if asks_for_staff(route)}
+    assert staffed == set(rules.ACCESS) == set(CALLS) == set(ALLOWED)
 
 
-def test_no_other_route_exists_than_those_before_sign_in():
-    assert names(routes.router.routes) == WITHOUT_TOKEN
+def test_no_other_route_exists_than_those_before_sign_in_and_of_a_session():
+    assert {route.name for route in all_routes() if not asks_for_staff(route)} == WITHOUT_TOKEN
+
+
+async def test_the_routers_are_all_there_is(office: Office):
+    paths = (await office.client.get("/api/accounts/v1/openapi.json")).json()["paths"]
+    served = {found["operationId"] for path in paths.values() for found in path.values()}
+    assert served == {route.name for route in all_routes()}
+
+
+async def test_session_routes_take_no_access_token(office: Office):
+    for method, path in (
+        ("GET", "/sessions"),
+        ("DELETE", "/sessions"),
+        ("DELETE", f"/sessions/{SOMEBODY}"),
+        ("DELETE", "/sessions/current"),
+        ("POST", "/sessions/current/token"),
+        ("POST", "/sessions/current/challenges"),
+        ("POST", "/sessions/current/step-up"),
+    ):
+        for headers in ({}, office.as_administrator(), {"Authorization": "Session x"}):
+            assert (await office.call(method, path, {}, headers)).status_code == 401, path
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -27,6 +27,15 @@ async def refusals(office: Office) -> dict[str, tuple[str, str, object, dict[str
         "conflict": ("POST", "/staff", taken, administrator),
         "invalid (key)": ("PUT", "/me/key", key, administrator),
         "invalid (certificate)": ("PUT", f"/staff/{desk.id}/certificate", {}, administrator),
+        "step-up": ("POST", "/me/recovery-codes", None, office.bearer(desk.id, ["desk"], 301)),
+        "client": ("POST", "/clients/token", {"client_id": str(desk.id), "secret": "x"}, {}),
+        "forbidden (oneself)": ("POST", f"/staff/{office.administrator}/leave", None, administrator),
+        "invalid (passkey)": (
+            "POST",
+            "/me/passkeys",
+            {"name": "x", "answer": {}},
+            office.bearer(desk.id, ["desk"]),
+        ),
         "unauthorised": ("GET", "/me", None, {}),
         "forbidden": ("POST", "/staff", taken, office.bearer(desk.id, ["desk"])),
     }

@@ -99,3 +99,40 @@ async def test_a_session_secret_is_no_access_token(office: Office):
     session = (await office.sign_in(desk)).json()["session"]
     answer = await office.call("GET", "/me", headers={"Authorization": f"Bearer {session}"})
     assert answer.status_code == 401
+
+
+# --- the list
+
+
+async def test_the_list_tells_days_and_which_session_asks_and_nothing_else(office: Office):
+    desk, other = await office.enrolled("desk"), await office.enrolled("desk")
+    first = await office.session(desk)
+    await office.session(other)
+    office.clock.forward(hours=2)
+    second = await office.session(desk)
+    items = (await office.call("GET", "/sessions", headers=second)).json()["items"]
+    assert [set(item) for item in items] == [{"id", "created", "current"}] * 2
+    assert [item["created"] for item in items] == [f"{START:%Y-%m-%d}"] * 2
+    assert [item["current"] for item in items] == [False, True]
+    assert first["Authorization"].split()[1] not in str(items)
+
+
+async def test_one_session_or_all_others_are_ended(office: Office):
+    desk = await office.enrolled("desk")
+    made = [await office.session(desk) for _ in range(4)]
+    items = (await office.call("GET", "/sessions", headers=made[3])).json()["items"]
+    path = f"/sessions/{items[0]['id']}"
+    assert (await office.call("DELETE", path, headers=made[3])).status_code == 204
+    assert [await renew(office, session) for session in made] == [401, 200, 200, 200]
+    assert (await office.call("DELETE", path, headers=made[3])).status_code == 404
+    assert (await office.call("DELETE", "/sessions", headers=made[3])).status_code == 204
+    assert [await renew(office, session) for session in made] == [401, 401, 401, 200]
+
+
+async def test_nobody_ends_the_session_of_somebody_else(office: Office):
+    desk, other = await office.enrolled("desk"), await office.enrolled("lead")
+    mine, theirs = await office.session(desk), await office.session(other)
+    items = (await office.call("GET", "/sessions", headers=theirs)).json()["items"]
+    assert (await office.call("DELETE", f"/sessions/{items[0]['id']}", headers=mine)).status_code == 404
+    assert (await office.call("DELETE", "/sessions", headers=mine)).status_code == 204
+    assert await renew(office, theirs) == 200

@@ -76,3 +76,30 @@ async def test_secrets_do_not_show_in_the_text_of_what_holds_them(tmp_path: Path
     assert b64u(KEY) not in shown
     assert repr(KEY)[2:-1] not in shown
     assert app.state.context.service_key == KEY
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("staff.example.kz", "http://staff.example.kz"),
+        ("staff.example.kz", "https://example.kz"),
+        ("staff.example.kz", "https://evilstaff.example.kz"),
+        ("", "https://staff.example.kz"),
+    ],
+)
+def test_origins_of_passkeys_lie_under_their_host_with_tls(tmp_path: Path, host: str, origin: str):
+    with pytest.raises(ValidationError, match="passkey"):
+        settings(tmp_path, passkey_rp_id=host, passkey_origins=(origin,))
+
+
+@pytest.mark.anyio
+async def test_passkeys_belong_to_localhost_in_development_and_to_nothing_by_default(tmp_path: Path):
+    for environment, host in (("development", "localhost"), ("production", "")):
+        app = create_app(settings(tmp_path, environment=environment))
+        await start(app)
+        party = app.state.context.relying_party
+        assert (party.id, party.local) == (host, environment == "development")
+    good = settings(
+        tmp_path, passkey_rp_id="staff.example.kz", passkey_origins=("https://desk.staff.example.kz:8443",)
+    )
+    assert good.passkey_rp_id == "staff.example.kz"

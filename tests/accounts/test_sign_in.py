@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_right_password_and_code_give_a_session_and_a_token_the_other_services_accept(office: Office):
-    desk = await office.enrolled("desk", "rewards-officer")
+    desk = await office.enrolled("desk", "operator")
     answer = await office.sign_in(desk)
     assert answer.status_code == 201
     found = answer.json()
@@ -20,16 +20,17 @@ async def test_right_password_and_code_give_a_session_and_a_token_the_other_serv
         "id": str(desk.id),
         "login": desk.login,
         "name": f"Invented {desk.login}",
-        "roles": ["desk", "rewards-officer"],
+        "roles": ["desk", "operator"],
     }
     now = int(office.clock().timestamp())
     claims = tokens.read(found["access_token"], [office.token_key.verify_key], now)
     assert claims == {
         "sub": str(desk.id),
-        "roles": ["desk", "rewards-officer"],
+        "roles": ["desk", "operator"],
         "iat": now,
         "exp": now + 300,
         "iss": "adal-accounts",
+        "stepped": now,
     }
     assert found["expires_in"] == 300
     assert answer.headers["cache-control"] == "no-store"

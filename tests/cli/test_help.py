@@ -29,8 +29,16 @@ def test_the_commands_are_those_agreed():
     assert leaves == {
         "doctor", "report file", "inbox show", "inbox send", "inbox add-identity", "inbox replace-code",
         "inbox check", "case list", "case open", "case answer", "case download", "case assign", "case state",
+        "case end", "case release",
         "staff add", "staff enrol", "staff list", "keys make", "keys publish", "keys sign-directory", "log verify",
         "jobs list", "jobs run",
+        "keys fingerprint", "keys certify", "keys cosign", "keys directory draft", "keys ceremony", "keys desk-month",
+        "keys desk-destroy", "keys seat-make", "keys seat-split", "keys seat-handover", "keys seat-release-subshare",
+        "keys seat-recover", "keys escrow", "keys escrow-release", "keys escrow-recover",
+        "witness key", "witness show", "witness once", "witness run", "witness enrol-development",
+        "identity grounds", "identity ask", "identity list", "identity show", "identity approve", "identity refuse",
+        "identity release", "identity open", "identity undertakings",
+        "inbox retaliation", "case protect", "case disclosure add", "case disclosure list", "case disclosure show",
     }  # fmt: skip
 
 

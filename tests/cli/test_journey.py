@@ -51,6 +51,11 @@ def investigator(adal: Run, folder: Path) -> Path:
     return secrets_of(adal, folder, "inv.tour", "investigator", "Investigator Tour")
 
 
+@pytest.fixture
+def lead(adal: Run, folder: Path) -> Path:
+    return secrets_of(adal, folder, "lead.tour", "lead", "Lead Tour")
+
+
 def shown_of(found: Outcome) -> tuple[str, str]:
     """Receipt and reference in what `report file` printed."""
     receipt = re.search(r"(\d{4} ){5}\d{4}", found.out)
@@ -146,7 +151,13 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(
 
 
 def test_a_case_is_read_answered_and_handed_on(
-    adal: Run, folder: Path, desk: Path, investigator: Path, filed: tuple[str, str], tmp_path: Path
+    adal: Run,
+    folder: Path,
+    desk: Path,
+    investigator: Path,
+    lead: Path,
+    filed: tuple[str, str],
+    tmp_path: Path,
 ):
     receipt, reference = filed
     assert reference in adal("case", "list", "--secrets", desk, "--state", "received").out
@@ -164,7 +175,13 @@ def test_a_case_is_read_answered_and_handed_on(
     assert adal("case", "download", reference, "--to", tmp_path, "--number", 2, "--secrets", desk).code == 2
 
     assert adal("case", "open", reference, "--secrets", investigator).code == 2
-    assert adal("case", "assign", reference, "Investigator Tour", "--secrets", desk).code == 0
+    wrong = adal("case", "assign", reference, "Investigator Tour", "--lead", "Nobody", "--secrets", desk)
+    assert wrong.code == 2
+    given = adal("case", "assign", reference, "Investigator Tour", "--lead", "Lead Tour", "--secrets", desk)
+    assert given.code == 0
+    handed = adal("case", "open", reference, "--secrets", desk)
+    assert (handed.code, WORDS in handed.text, reference in handed.out) == (1, False, True)
+    assert "only the coded fields" in handed.err
     assert adal("case", "state", reference, "registered", "--secrets", desk).code == 0
     assert adal("case", "state", reference, "registered", "--secrets", desk).code == 2
     assert WORDS in adal("case", "open", reference, "--secrets", investigator).out
@@ -175,6 +192,18 @@ def test_a_case_is_read_answered_and_handed_on(
     replied = adal("inbox", "send", "--receipt", "-", "--text", "-", typed=f"{receipt}\nOn Monday\n")
     assert replied.code == 0
     assert "On Monday" in adal("case", "open", reference, "--secrets", investigator).out
+
+    assert adal("case", "end", reference, "Lead Tour", "--secrets", lead).code == 2
+    assert adal("case", "end", reference, "Investigator Tour", "--secrets", lead).code == 0
+    assert adal("case", "open", reference, "--secrets", investigator).code == 2
+    adal("inbox", "send", "--receipt", "-", "--text", "-", typed=f"{receipt}\nOn Tuesday\n")
+    assert "On Tuesday" in adal("case", "open", reference, "--secrets", lead).out
+    assert adal("case", "assign", reference, "Investigator Tour", "--secrets", lead).code == 0
+    assert "On Tuesday" in adal("case", "open", reference, "--secrets", investigator).out
+    released = adal("case", "release", "Investigator Tour", "--secrets", lead)
+    assert (released.code, reference in released.out) == (0, True)
+    stuck = adal("case", "release", "Lead Tour", "--secrets", lead)
+    assert (stuck.code, reference in stuck.err) == (1, True)
 
 
 def test_a_sign_in_can_be_typed(adal: Run, desk: Path):

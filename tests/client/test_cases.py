@@ -93,6 +93,7 @@ class Server:
             "state": "received",
             "filed_on": DAY,
             "mode": "sealed",
+            "lane": "main",
             "desk": "central",
             "fields": FIELDS,
             "assignees": [],
@@ -100,8 +101,8 @@ class Server:
             "manifest": self.report.manifest.to_json(),
             "signature": b64u(self.report.signature),
             "parts": self.lines,
-            "grant": b64(grant),
-            "grant_holder": "central",
+            "grants": [{"key": 0, "holder": "central", "data": b64(grant)}],
+            "holders": [{"holder": "central", "role": "desk"}],
             "states": [{"state": "received", "day": DAY}],
             "assignments": [],
             "code_replaced_on": None,
@@ -151,7 +152,7 @@ def test_an_honest_case_opens_whole(server: Server, keys: ReceiptKeys):
 def test_nothing_of_an_opened_case_shows_in_its_representation(server: Server, keys: ReceiptKeys):
     server.write("reporter", keys.signing, said("MARKER of a message"))
     case = server.open()
-    for secret in ("MARKER", "Просили", str(case.key), "фото"):
+    for secret in ("MARKER", "Просили", str(case.keyring.keys[0]), "фото"):
         assert secret not in repr(case) + repr(case.messages) + repr(case.sealed)
 
 
@@ -278,13 +279,15 @@ def test_a_message_without_words_is_malformed(server: Server, keys: ReceiptKeys,
 
 
 def test_the_grant_of_another_report_or_of_nobody_opens_nothing(server: Server):
-    server.changes["grant"] = b64(seal_grant(report_key(other()), "desk", server.holder.recipient))
+    foreign = seal_grant(report_key(other()), "desk", server.holder.recipient)
+    server.changes["grants"] = [{"key": 0, "holder": "central", "data": b64(foreign)}]
     with pytest.raises(Refused):
         server.open()
-    server.changes["grant"] = None
+    server.changes["grants"] = []
     with pytest.raises(WrongKey):
         server.open()
-    server.changes["grant"] = b64(seal_grant(server.key, "desk", identity("somebody").recipient))
+    nobodys = seal_grant(server.key, "desk", identity("somebody").recipient)
+    server.changes["grants"] = [{"key": 0, "holder": "central", "data": b64(nobodys)}]
     with pytest.raises(WrongKey):
         server.open()
 
@@ -319,7 +322,7 @@ def test_a_missing_attachment_is_refused_when_asked_for(server: Server):
 
 @pytest.mark.parametrize(
     "change",
-    [{"manifest": None}, {"signature": "x"}, {"parts": None}, {"parts": [{}]}, {"rid": 7}, {"grant": 7},
+    [{"manifest": None}, {"signature": "x"}, {"parts": None}, {"parts": [{}]}, {"rid": 7}, {"grants": 7},
      {"states": [1]}, {"filed_on": "yesterday"}, {"fields": None}, {"code_replaced_on": 5}],
 )  # fmt: skip
 def test_what_is_no_case_is_refused(server: Server, change: dict[str, Any]):

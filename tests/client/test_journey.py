@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from services.client.directory import utc_now
-from services.client.errors import NotUnlocked, Problem, Unproven
+from services.client.errors import NoLead, NotHanded, NotUnlocked, Problem, Unproven
 from services.client.filing import Filed, NewReport
 from services.client.http import Http
 from services.client.log import verify_log
@@ -99,7 +99,7 @@ def test_a_case_is_handed_on_to_a_certified_investigator(team: Team, reporter: R
     filed = reporter.file_sealed(report())
     line = desk.find(filed.reference)
     case = desk.case(line.id)
-    investigator = team.signed_in("inv.one", "investigator")
+    investigator, lead = team.signed_in("inv.one", "investigator"), team.signed_in("lead.one", "lead")
     with pytest.raises(Problem) as caught:
         investigator.case(line.id)
     assert caught.value.status == 404
@@ -114,7 +114,26 @@ def test_a_case_is_handed_on_to_a_certified_investigator(team: Team, reporter: R
     assert [(one.by, one.signer) for one in inbox.replies] == [("staff", team.made["inv.one"].id)]
     assert [state for state, _day in inbox.view.states] == ["received", "registered"]
     assert [one.reference for one in investigator.cases(assigned="me")] == [filed.reference]
+    with pytest.raises(NotHanded):
+        desk.case(line.id)
+    assert [one.text for one in lead.case(line.id).messages] == ["I have your case"]
     investigator.close()
+    lead.close()
+
+
+def test_without_a_certified_lead_nothing_is_handed_on(team: Team, reporter: Reporter):
+    team.signed_in("inv.one", "investigator").close()
+    filed = reporter.file_sealed(report())
+
+    def without_leads(page: Any) -> None:
+        page["items"] = [line for line in page["items"] if "lead" not in line["roles"]]
+
+    desk = team.signed_in("desk.one", "desk", Lying("/staff", without_leads))
+    case = desk.case(desk.find(filed.reference).id)
+    with pytest.raises(NoLead):
+        desk.assign(case, team.made["inv.one"].id)
+    assert desk.case(case.line.id).line.assignees == ()
+    desk.close()
 
 
 def test_nobody_without_a_right_certificate_gets_a_case(team: Team, reporter: Reporter, desk: StaffSession):

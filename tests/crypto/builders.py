@@ -76,6 +76,12 @@ class World:
         return [root.verify_key for root in self.roots]
 
 
+def seat_of(kind: str, number: int) -> Seat:
+    """The public half of an invented seat of the second half of 2026."""
+    label = f"{kind} {number}"
+    return Seat(number, identity(label).recipient, "2026H2", signer(label).verify_key)
+
+
 def directory_body(**changes: Any) -> dict[str, Any]:
     """The body of the world's directory, arguments of `make_directory_body` replaced by `changes`."""
     arguments: dict[str, Any] = {
@@ -85,8 +91,8 @@ def directory_body(**changes: Any) -> dict[str, Any]:
         "valid_from": NOW - timedelta(days=10),
         "valid_until": NOW + timedelta(days=80),
         "desks": [Desk("central", "2026-11", identity("desk").recipient, signer("desk").verify_key)],
-        "seats": [Seat(i, identity(f"seat {i}").recipient, "2026H2") for i in (1, 2, 3)],
-        "payments": [Seat(i, identity(f"payments {i}").recipient, "2026H2") for i in (1, 2)],
+        "seats": [seat_of("seat", i) for i in (1, 2, 3)],
+        "payments": [seat_of("payments", i) for i in (1, 2)],
         "certifiers": [Certifier(f"certifier-{i}", signer(f"certifier {i}").verify_key) for i in (1, 2, 3)],
         "logs": [Log(ORIGIN, str(VerifierKey(ORIGIN, signer("log").verify_key)))],
         "k": 2,

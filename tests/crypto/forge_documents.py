@@ -108,6 +108,11 @@ def _directories() -> Iterator[Flaw]:
     other_type = sign_document("certificate", body(), [signer("root 1"), signer("root 2")])
     seats = body()["seats"]
     certifiers = [*world().directory.certifiers]
+    same, mute = (
+        {"verify_key": seats[0]["verify_key"]},
+        {k: v for k, v in seats[0].items() if k != "verify_key"},
+    )
+    certifying = {"verify_key": b64u(certifiers[0].verify_key)}
     changed: dict[str, tuple[str, Signed]] = {
         "one signature": ("BadSignature", sign(body(), (1,))),
         "two signatures by one key": ("BadSignature", twice),
@@ -119,6 +124,13 @@ def _directories() -> Iterator[Flaw]:
         "valid for 91 days": ("Refused", sign(body(valid_until=NOW + timedelta(days=81)))),
         "valid until before it starts": ("Refused", sign(body(valid_until=NOW - timedelta(days=11)))),
         "a seat's key is a desk's key": ("Refused", sign({**body(), "payments": seats})),
+        "a seat decides with a certifier's key": (
+            "Refused", sign({**body(), "seats": [{**seats[0], **certifying}, *seats[1:]]}),
+        ),
+        "two seats decide with one key": (
+            "Refused", sign({**body(), "seats": [seats[0], {**seats[1], **same}, seats[2]]}),
+        ),
+        "a seat that cannot sign": ("FormatError", sign({**body(), "seats": [mute, *seats[1:]]})),
         "a root is a certifier": ("Refused", sign(body(certifiers=[Certifier("r", signer("root 3").verify_key)]))),
         "one certifier under two names": (
             "Refused", sign(body(certifiers=[*certifiers, Certifier("again", certifiers[0].verify_key)])),

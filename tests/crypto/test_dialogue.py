@@ -18,6 +18,7 @@ from services.crypto.dialogue import (
 from services.crypto.errors import BadSignature, FormatError, Refused
 from services.crypto.packages import reporter_json
 from services.crypto.payloads import ZERO32, Header, OpenedPayload, open_payload, seal_payload
+from services.crypto.reportkeys import report_keys_body
 from services.crypto.signatures import SigningKey
 from tests.crypto.builders import (
     TODAY,
@@ -239,3 +240,25 @@ def test_a_malformed_message_body_is_refused(body: Any):
 
 def test_an_empty_chain_starts_at_zero():
     assert next_place([]) == (0, ZERO32)
+
+
+def test_a_new_report_key_counts_from_the_desk_and_leads_only():
+    body = report_keys_body(identity("new report key").recipient)
+    desk = world().desk_signing
+    check_desk(Chain("desk").add(message_body("first"), desk).add(body, desk, "report-keys"))
+    for roles, counts in ((("lead",), True), (("desk", "lead"), True), (("investigator",), False)):
+        document = certificate(roles=roles)
+        signed = Chain("desk").add(
+            {**body, "certificate": document.to_json()}, signer("staff"), "report-keys", "staff"
+        )
+        if counts:
+            check_desk(signed)
+        else:
+            with pytest.raises(BadSignature):
+                check_desk(signed)
+    with pytest.raises(BadSignature):
+        check_desk(Chain("desk").add(body, signer("the server"), "report-keys"))
+    with pytest.raises(Refused):
+        check_desk(Chain("desk").add(body, world().desk_signing, "report-keys", rid=bytes(32)))
+    with pytest.raises(Refused):
+        check_desk(Chain("desk").add(body, world().desk_signing, "narrative"))

@@ -1,5 +1,6 @@
 """k custodians rebuild the identity key, fewer learn nothing, and whoever lies is named."""
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from services.crypto import shamir
 from services.crypto.errors import Refused, WrongKey
 from services.crypto.packages import open_identity
-from services.crypto.shares import BadShare, Seat, combine, commitment, open_share, split_identity
-from tests.crypto.builders import NAMED, identity, opened, reporter, sealed, seed, world
+from services.crypto.shares import BadShare, combine, commitment, open_share, split_identity
+from tests.crypto.builders import NAMED, identity, opened, reporter, sealed, seat_of, seed, world
 from tests.crypto.forge import committed, opened_shares
 
 bounded = settings(max_examples=60, deadline=None)
@@ -125,7 +126,7 @@ def test_every_share_file_has_one_size():
 
 @pytest.mark.parametrize("numbers", [(1, 3), (2, 1), (0, 1), (1, 1), ()])
 def test_seats_that_are_not_one_to_n_get_no_shares(numbers: tuple[int, ...]):
-    seats = [Seat(number, identity(f"seat {number}").recipient) for number in numbers]
+    seats = [replace(seat_of("seat", 1), seat=number) for number in numbers]
     with pytest.raises(Refused):
         split_identity(identity("x"), seed("rid"), seats, 2, 1)
 

@@ -172,13 +172,11 @@ class World:
     def desk(self) -> tuple[HybridIdentity, SigningKey]:
         """The keys of the desk's month."""
         month = self.directory.desks[0].month
-        identity, signing = self.folder.group(f"desk-{DESK}-{month}", f"{DESK}/{month}", signs=True)
-        assert signing is not None
-        return identity, signing
+        return self.folder.group(f"desk-{DESK}-{month}", f"{DESK}/{month}")
 
     def seat(self, number: int) -> HybridIdentity:
         epoch = self.directory.seats[number - 1].epoch
-        return self.folder.group(f"seat-{number}-{epoch}", f"seat-{number}/{epoch}", signs=False)[0]
+        return self.folder.group(f"seat-{number}-{epoch}", f"seat-{number}/{epoch}")[0]
 
     def next_directory(self, **changes: Any) -> Signed:
         """The directory after the one in force, signed by two roots."""
@@ -202,6 +200,7 @@ class World:
             "iat": now,
             "exp": now + 300,
             "iss": "adal-accounts",
+            "stepped": now,
             **changes,
         }
         return {"Authorization": f"Bearer {tokens.issue(claims, self.folder.signing('accounts-token'))}"}
@@ -316,6 +315,8 @@ class Filed:
     def __init__(self, report: SealedReport, case_id: str, reference: str) -> None:
         self.report, self.id, self.reference = report, case_id, reference
         self.path = f"{STAFF}/cases/{case_id}"
+        self.key: HybridIdentity | None = None
+        self.lead: Member | None = None
         self.to = [report.manifest.report_recipient, report.keys.identity.recipient]
 
 
@@ -332,12 +333,18 @@ def a_grant() -> bytes:
 async def assign(
     world: World, case: Filed, member: Member, grant: bytes | None = None, **changes: Any
 ) -> httpx2.Response:
-    key = await world.report_key(await world.case(case.id))
-    data = grant if grant is not None else seal_grant(key, "investigator", member.identity.recipient)
+    """What the desk sends: the report key re-wrapped for a member, and for a lead where none has the case."""
+    found = await world.case(case.id)
+    case.key = case.key or await world.report_key(found)
+    role = changes.get("role", "investigator")
+    data = grant if grant is not None else seal_grant(case.key, role, member.identity.recipient)
+    body = {"role": role, "grant": b64(data)}
+    if role == "investigator" and not found["assignees"]:
+        case.lead = world.member("lead")
+        lead = seal_grant(case.key, "lead", case.lead.identity.recipient)
+        body |= {"lead": {"person": case.lead.id, "grant": b64(lead)}}
     return await world.http.put(
-        f"{case.path}/assignees/{member.id}",
-        json={"role": "investigator", "grant": b64(data), **changes},
-        headers=world.token("desk"),
+        f"{case.path}/assignees/{member.id}", json=body | changes, headers=world.token("desk")
     )
 
 

@@ -19,6 +19,7 @@ async def test_lists_show_the_clear_fields_and_the_number_of_parts(world: World)
         "filed_on": day_of(world.now()).isoformat(),
         "mode": "sealed",
         "desk": "central",
+        "retaliation_on": None,
         "fields": FIELDS,
         "assignees": [],
         "parts": 3,

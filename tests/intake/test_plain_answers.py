@@ -1,5 +1,6 @@
 """Answers in plain mode: opened for one visit, believed only when the right key signed the right place."""
 
+import uuid
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -20,6 +21,7 @@ from tests.intake.builders import (
     Reporter,
     Sql,
     World,
+    a_grant,
     attachment,
     desk_message,
     problem,
@@ -69,7 +71,11 @@ async def assign(world: World, reporter: Reporter, person: str) -> None:
     grant = seal_grant(key, "investigator", HybridIdentity.generate().recipient)
     answer = await world.http.put(
         f"{STAFF}/cases/{reporter.case_id}/assignees/{person}",
-        json={"role": "investigator", "grant": b64(grant)},
+        json={
+            "role": "investigator",
+            "grant": b64(grant),
+            "lead": {"person": str(uuid.uuid4()), "grant": b64(a_grant())},
+        },
         headers=world.token("desk"),
     )
     assert answer.status_code == 201, answer.text

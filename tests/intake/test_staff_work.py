@@ -86,19 +86,20 @@ async def test_an_assignment_is_kept_logged_and_shown(world: World, sql: Sql) ->
     day = day_of(world.now()).isoformat()
     assert (answer.status_code, answer.json()) == (201, {"person": member.id, "day": day})
     found = await world.case(case.id)
-    assert found["assignees"] == [member.id]
-    (line,) = found["assignments"]
+    assert case.lead is not None
+    assert set(found["assignees"]) == {member.id, case.lead.id}
+    (line,) = (line for line in found["assignments"] if line["role"] == "investigator")
     assert (line["person"], line["role"], line["day"], line["ended"]) == (
         member.id,
         "investigator",
         day,
         None,
     )
-    ((record,),) = sql(
-        "SELECT convert_from(record, 'UTF8') FROM intake.log_records "
-        "WHERE convert_from(record, 'UTF8')::jsonb ->> 'type' = 'grant'"
+    records = sql(
+        "SELECT convert_from(record, 'UTF8')::jsonb ->> 'type', convert_from(record, 'UTF8')::jsonb ->> 'holder' "
+        "FROM intake.log_records WHERE convert_from(record, 'UTF8')::jsonb ->> 'type' IN ('grant', 'deletion')"
     )
-    assert member.id in record
+    assert set(records) == {("grant", member.id), ("grant", case.lead.id), ("deletion", "central")}
 
 
 async def test_a_person_is_assigned_once(world: World, sql: Sql) -> None:

@@ -11,6 +11,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import text
 
+from services.contracts.accounts import ISSUER
 from services.crypto import tokens
 from services.crypto.canonical import b64u
 from services.crypto.signatures import SigningKey
@@ -213,7 +214,7 @@ async def test_a_length_that_lies_is_of_no_use(http: httpx2.AsyncClient) -> None
 
 def bearer(key: SigningKey, app: FastAPI, **claims: Any) -> dict[str, str]:
     now = int(app.state.clock().timestamp())
-    body = {"sub": str(uuid.uuid4()), "roles": ["desk"], "iat": now, "exp": now + 60, **claims}
+    body = {"sub": str(uuid.uuid4()), "roles": ["desk"], "iat": now, "exp": now + 60, "iss": ISSUER, **claims}
     return {"Authorization": f"Bearer {tokens.issue(body, key)}"}
 
 
@@ -233,10 +234,29 @@ async def test_a_token_of_another_key_or_shape_is_refused(http: httpx2.AsyncClie
         bearer(KEY, app, sub="x"),
         bearer(KEY, app, roles=None),
         bearer(KEY, app, roles=[["desk"]]),
+        bearer(KEY, app, iss="adal-intake"),
+        bearer(KEY, app, iss=None),
+        bearer(KEY, app, stepped="1"),
+        bearer(KEY, app, stepped=True),
         {"Authorization": "Bearer x.y"},
         {"Authorization": "Bearer"},
     ):
         assert kind(await http.get("/staff", headers=headers)) == (401, "unauthorised")
+
+
+@pytest.mark.parametrize(("ago", "answer"), [(0, 200), (300, 200), (301, 403), (86_400, 403)])
+async def test_an_operation_may_ask_for_a_fresh_proof(
+    http: httpx2.AsyncClient, app: FastAPI, ago: int, answer: int
+) -> None:
+    app.state.step_up = frozenset({"read_staff"})
+    now = int(app.state.clock().timestamp())
+    found = await http.get("/staff", headers=bearer(KEY, app, stepped=now - ago))
+    assert found.status_code == answer
+    if answer == 403:
+        assert kind(found) == (403, "step-up")
+    assert kind(await http.get("/staff", headers=bearer(KEY, app))) == (403, "step-up")
+    stranger = bearer(KEY, app, roles=["lead"], stepped=now)
+    assert kind(await http.get("/staff", headers=stranger)) == (403, "forbidden")
 
 
 async def test_without_token_keys_no_staff_are_let_in(sample: str, app: FastAPI) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from services.cli.here import Here
 from services.cli.staff import NewColleague, administrator, certify, enrol_with_keys
-from services.client.errors import Problem
+from services.client.errors import NotHanded, Problem
 from services.client.filing import NewReport
 from services.client.reporter import Reporter
 from services.client.staff import StaffSession
@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Office:
-    """An installation with three of its staff; citizens and staff may reach it at different addresses."""
+    """An installation with four of its staff; citizens and staff may reach it at different addresses."""
 
     home: Path
     here: Here
@@ -36,6 +36,7 @@ class Office:
     desk: NewColleague
     investigator: NewColleague
     custodian: NewColleague
+    lead: NewColleague
     sessions: list[StaffSession] = field(default_factory=list)
 
     def signed_in(self, colleague: NewColleague) -> StaffSession:
@@ -66,14 +67,14 @@ class Office:
 
 @contextmanager
 def opened_office(home: Path, here: Here, staff_here: Here) -> Iterator[Office]:
-    """Three colleagues, enrolled and certified over HTTP."""
+    """Four colleagues, enrolled and certified over HTTP."""
     made: dict[str, NewColleague] = {}
     with administrator(staff_here, None) as session:
-        for role in ("desk", "investigator", "custodian"):
+        for role in ("desk", "investigator", "custodian", "lead"):
             _, enrolment = session.add_staff(f"journey-{role}", "Invented Person", [role])
             made[role] = enrol_with_keys(staff_here, f"journey-{role}", enrolment)
             certify(staff_here, session, made[role], [role])
-    office = Office(home, here, staff_here, made["desk"], made["investigator"], made["custodian"])
+    office = Office(home, here, staff_here, *made.values())
     yield office
     for session in office.sessions:
         session.close()
@@ -139,7 +140,10 @@ def dialogue(office: Office, reference: str, receipt: str, mark: str, files: dic
 
         case = investigator.case(line.id)
         assert [message.text for message in case.messages] == [f"{mark} question", f"{mark} reply"]
-        desk.answer(desk.case(line.id), f"{mark} thanks")
+        with pytest.raises(NotHanded):
+            desk.case(line.id)
+        lead = office.signed_in(office.lead)
+        lead.answer(lead.case(line.id), f"{mark} thanks")
         assert reporter.inbox(new).replies[-1].text == f"{mark} thanks"
         assert reporter.inbox(new).refresh().state == "in_review"
     return new

@@ -7,19 +7,36 @@ from psycopg import sql
 from services.first_run import SERVICES
 from tests.conftest import Database
 
-LOG_TABLES = ("log_records", "log_entries", "log_tiles", "log_checkpoints")
-SEALED_TABLES = ("parts", "grants", "shares", "states", "directories")
+LOG_TABLES = ("log_records", "log_entries", "log_tiles", "log_checkpoints", "log_cosignatures")
+SEALED_TABLES = (
+    "parts",
+    "grants",
+    "shares",
+    "states",
+    "directories",
+    "identity_reasons",
+    "identity_decisions",
+    "identity_releases",
+    "undertakings",
+    "identity_openings",
+    "disclosures",
+)
 
 #: Tables of intake on which its login may UPDATE, and which columns. Anything else is refused.
 UPDATES = {
-    "reports": {"state", "lookup_mac", "pending_lookup_mac", "pending_part", "pending_n", "code_replaced_on"},
+    "reports": {
+        *("state", "lookup_mac", "pending_lookup_mac", "pending_part", "pending_n", "code_replaced_on"),
+        *("retaliation_on", "carried", "pending_carried"),
+    },
     "assignments": {"ended"},
+    "protections": {"status"},
     "drafts": {"expires"},
+    "identity_requests": {"state"},
     "uploads": {"received", "stored", "segments", "sha256"},
     "idempotency_keys": {"answer"},
     "job_runs": {"name", "started", "finished", "done", "error"},
 }
-DELETES = {"spent_challenges", "idempotency_keys", "drafts", "uploads"}
+DELETES = {"spent_challenges", "idempotency_keys", "drafts", "uploads", "grants"}
 
 
 def connect(database: Database, service: str, owner: bool = False) -> psycopg.Connection:
@@ -52,7 +69,8 @@ def test_intake_cannot_change_or_delete_log_rows(migrated: Database, table: str,
 @pytest.mark.parametrize("table", SEALED_TABLES)
 def test_intake_cannot_change_or_delete_what_is_sealed(migrated: Database, table: str) -> None:
     with connect(migrated, "intake") as conn:
-        assert refused(conn, f"DELETE FROM intake.{table}")
+        # Grants are deleted when an access ends, and never changed.
+        assert table in DELETES or refused(conn, f"DELETE FROM intake.{table}")
         assert refused(conn, f"TRUNCATE intake.{table}")
         for (column,) in conn.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped",
@@ -119,6 +137,48 @@ def test_the_catalogue_grants_intake_nothing_more(migrated: Database) -> None:
                 [name, name, name],
             ).fetchone()
             assert row == (table in DELETES, False, False), table
+
+
+#: The same for accounts.
+ACCOUNTS_UPDATES = {
+    "people": {"roles", "active", "left_on"},
+    "credentials": {
+        *("password_phc", "totp_box", "totp_last_step", "totp_confirmed"),
+        *("enrolment_hash", "enrolment_expires"),
+    },
+    "keys": {"wrapped", "recipient", "verify_key"},
+    "certificates": {"added", "ended"},
+    "pending_certificates": {"document", "proposed_by", "day"},
+    "group_keys": {"data"},
+    "sessions": {"revoked", "stepped"},
+    "passkeys": {"sign_count"},
+    "api_clients": {"secret_hash", "active"},
+    "sign_in_throttle": {"window_start", "count"},
+    "job_runs": {"name", "started", "finished", "done", "error"},
+}
+ACCOUNTS_DELETES = {
+    *("pending_certificates", "split_keys", "key_shares", "released_shares", "group_keys"),
+    *("sessions", "passkeys", "challenges", "recovery_codes", "sign_in_throttle"),
+}
+
+
+def test_the_catalogue_grants_accounts_nothing_more(migrated: Database) -> None:
+    query = (
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
+        "AND NOT attisdropped AND has_column_privilege('adal_accounts', attrelid, attnum, 'UPDATE')"
+    )
+    may = (
+        "SELECT has_table_privilege('adal_accounts', %s, 'DELETE'), "
+        "has_table_privilege('adal_accounts', %s, 'TRUNCATE'), "
+        "has_table_privilege('adal_accounts', %s, 'REFERENCES, TRIGGER')"
+    )
+    with migrated.superuser() as conn:
+        for table in _tables(migrated, "accounts"):
+            name = f"accounts.{table}"
+            columns = {column for (column,) in conn.execute(query, [name]).fetchall()}
+            assert columns == ACCOUNTS_UPDATES.get(table, set()), table
+            row = conn.execute(may, [name, name, name]).fetchone()
+            assert row == (table in ACCOUNTS_DELETES, False, False), table
 
 
 def _tables(database: Database, schema: str) -> list[str]:

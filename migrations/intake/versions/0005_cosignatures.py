@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["size"],
             ["intake.log_checkpoints.size"],
-            name=op.f("fk_log_cosignatures_size_log_checkpoints"),
+            name=op.f("fk_log_cosignatures_size"),
         ),
         sa.PrimaryKeyConstraint("size", "witness", name=op.f("pk_log_cosignatures")),
         schema="intake",

@@ -11,10 +11,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import {
-  CryptoError, Intake, Problem, Refused, checkDirectory, checkFiled, checkIncluded, derive, idempotencyKey,
+  CryptoError, Intake, Problem, Refused, checkDirectory, checkFiled, checkIncluded, checkStanding, derive, idempotencyKey,
   openAttachment, openReplies, parseReceipt, proven, safeName, sealIdentity, sealMessage, sealNewKeys, sealReport,
   sealReportWithUploads, newReceipt,
-  type Directory, type Fields, type Filed, type Inbox, type InboxView, type JsonObject, type LargeAttachment,
+  type Carried, type Directory, type Fields, type Filed, type Inbox, type InboxView, type JsonObject,
+  type LargeAttachment,
   type Manifest, type NewAttachment, type NewReport, type ReceiptKeys, type Reply,
 } from "../src/index.js";
 import { UploadBroken, uploader } from "../src/uploads.js";
@@ -82,7 +83,7 @@ async function visitInbox(intake: Intake, directory: Directory, input: InboxInpu
   const keys = await derive(parseReceipt(input.receipt));
   const inbox = await intake.openInbox(keys.lookup);
   const view = await inbox.view();
-  const { replies, rejected } = await openReplies(view, keys, [directory], (number) => inbox.part(number));
+  const { replies, rejected, newest } = await openReplies(view, keys, [directory], (number) => inbox.part(number));
   const proof = view.published ? await intake.proof(view.leaf) : null;
   const vouched = proven(view, keys, replies);
   if (!vouched && (input.message || input.identity || input.replace_code)) {
@@ -94,9 +95,10 @@ async function visitInbox(intake: Intake, directory: Directory, input: InboxInpu
     state: view.state,
     proven: vouched,
     included: proof !== null && checkIncluded(proof, view.leaf, directory).size > 0,
+    log: proof === null ? null : checkStanding(proof, view.leaf, directory, view.filedOn).standing,
     replies: await Promise.all(replies.map((reply) => shown(reply, view, inbox, keys, input.save))),
     rejected,
-    sent: await send(intake, inbox, view, keys, directory, input),
+    sent: await send(intake, inbox, view, keys, directory, newest, input),
   };
 }
 
@@ -107,12 +109,13 @@ async function send(
   view: InboxView,
   keys: ReceiptKeys,
   directory: Directory,
+  newest: Carried | null,
   input: InboxInput,
 ): Promise<JsonObject> {
   const sent: JsonObject = {};
   if (input.message) {
     const { text, attachments = [] } = input.message;
-    sent["message"] = await inbox.message(await sealMessage(view, keys, directory, text, attachments.map(attachment)));
+    sent["message"] = await inbox.message(await sealMessage(view, keys, directory, text, attachments.map(attachment), newest));
   }
   if (input.identity) {
     sent["identity"] = await inbox.identity(await sealIdentity(await inbox.view(), keys, directory, input.identity));
@@ -120,7 +123,7 @@ async function send(
   if (input.replace_code) {
     const receipt = newReceipt();
     const fresh = await derive(receipt);
-    await inbox.offerCode(await sealNewKeys(await inbox.view(), keys, directory, fresh));
+    await inbox.offerCode(await sealNewKeys(await inbox.view(), keys, directory, fresh, newest));
     await (await intake.openInbox(fresh.lookup)).confirmCode();
     sent["receipt"] = receipt;
   }

@@ -12,7 +12,7 @@ import { FormatError } from "./errors.js";
 import { parseView, type InboxView } from "./inbox.js";
 import type { AnyPart, Package } from "./packages.js";
 import { bytes32, instant, integer } from "./rules.js";
-import type { NewPart } from "./sending.js";
+import type { NewPart, NewWords } from "./sending.js";
 import { parseSigned, type Signed } from "./signatures.js";
 
 export interface Filed {
@@ -173,8 +173,13 @@ export class Inbox {
   }
 
   /** A part of `sealMessage`. Error: Problem 409 when its place was taken meanwhile: load the view and seal anew. */
-  message(part: NewPart & { attachments: string[] }, key = idempotencyKey()): Promise<Stored> {
+  message(part: NewWords, key = idempotencyKey()): Promise<Stored> {
     return this.#post("/inbox/messages", part, key);
+  }
+
+  /** Report retaliation: sealed like a message; the case is flagged and protection runs from this day. */
+  retaliation(part: NewWords, key = idempotencyKey()): Promise<Stored> {
+    return this.#post("/inbox/retaliation", part, key);
   }
 
   /** A part of `sealIdentity`. */
@@ -183,7 +188,7 @@ export class Inbox {
   }
 
   /** A part of `sealNewKeys`: the old code works until the inbox was opened with the new one and `confirmCode` said so. */
-  async offerCode(part: NewPart & { lookup: string }): Promise<void> {
+  async offerCode(part: NewPart & { lookup: string; carried?: string }): Promise<void> {
     await this.send("/inbox/code", { body: part });
   }
 

@@ -99,7 +99,7 @@ export function directoryKeys(directory: Directory): string[] {
   const { desks, seats, payments, certifiers, logs, witnesses } = directory;
   return [
     ...desks.flatMap((desk) => [desk.recipient, desk.verify_key]),
-    ...[...seats, ...payments].map((seat) => seat.recipient),
+    ...[...seats, ...payments].flatMap((seat) => [seat.recipient, seat.verify_key]),
     ...certifiers.map((certifier) => certifier.verify_key),
     ...[...logs.map((log) => log.vkey), ...witnesses].map((found) => b64u(parseVkey(found).key)),
   ];
@@ -156,11 +156,12 @@ function parseDesk(value: Json): Desk {
 }
 
 function parseSeat(value: Json): Seat {
-  const found = members(value, ["epoch", "recipient", "seat"]);
+  const found = members(value, ["epoch", "recipient", "seat", "verify_key"]);
   return {
     epoch: matching(/^[0-9]{4}H[12]$/, found["epoch"], "not an epoch"),
     recipient: parseRecipient(found["recipient"]),
     seat: integer(found["seat"], 1, 255),
+    verify_key: bytes32(found["verify_key"]),
   };
 }
 

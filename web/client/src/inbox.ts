@@ -5,7 +5,7 @@
  */
 
 import { parseEnvelopes, type Envelope } from "./attachments.js";
-import { b64u, unb64u } from "./base64.js";
+import { b64u, unb64, unb64u } from "./base64.js";
 import { sha256 } from "./bytes.js";
 import { same } from "./canonical.js";
 import { checkCertificate } from "./certificates.js";
@@ -13,12 +13,20 @@ import type { Directory } from "./directories.js";
 import { BadSignature, CryptoError, FormatError, Refused, WrongKey } from "./errors.js";
 import type { HybridIdentity } from "./identities.js";
 import { parseManifest, type Manifest } from "./manifests.js";
-import { checkPayload, openPayload, ZERO32, type OpenedPayload } from "./payloads.js";
+import { checkPayload, openPayload, ZERO32, type Header, type OpenedPayload } from "./payloads.js";
 import type { ReceiptKeys } from "./receipts.js";
-import { bytes32, day, integer, oneOf } from "./rules.js";
+import { openCarried, reportRecipientOf, type Carried } from "./reportkeys.js";
+import { bytes32, code, day, integer, items, oneOf } from "./rules.js";
 import { parseSigned, verify } from "./signatures.js";
 
 const MAX_TEXT = 1 << 20;
+const MAX_OPENINGS = 1000;
+
+/** The number of the newest key that the list of parts names, 0 for the manifest's; a message says what it saw. */
+export function lastKey(parts: readonly PartInfo[]): number {
+  const places = parts.filter((part) => part.role === "report-keys" && part.n !== null);
+  return Math.max(0, ...places.map((part) => part.n! + 1));
+}
 
 /** A line of the list of parts; `n` is the place in the author's chain, null for an attachment. */
 export type PartInfo = {
@@ -37,12 +45,17 @@ export interface InboxView {
   rid: string;
   state: string;
   codeReplacedOn: string | null;
+  /** When custodians opened who the reporter is, and on what ground (a code), as far as the server shows it. */
+  openings: { day: string; ground: string }[];
   manifest: Manifest;
   signature: string;
   leaf: string;
   published: boolean;
+  filedOn: string;
   parts: PartInfo[];
   next: { n: number; prev: string };
+  /** The reporter's own note of the newest report key, written when the code was replaced. */
+  carried: Uint8Array | null;
 }
 
 /** A reply that was opened, checked and believed; `signer` is a desk's id or the UUID of a person. */
@@ -62,6 +75,13 @@ export interface Rejected {
   reason: "key" | "signature" | "place" | "form";
 }
 
+/** The desk's chain as this receipt reads it; `newest` is the report's newest key, null for the manifest's. */
+export interface Opened {
+  replies: Reply[];
+  rejected: Rejected[];
+  newest: Carried | null;
+}
+
 /** The answer of `GET /inbox`, checked against itself. Errors: FormatError, Refused. */
 export function parseView(value: unknown): InboxView {
   const found = value as Record<string, unknown> | null;
@@ -73,15 +93,24 @@ export function parseView(value: unknown): InboxView {
     rid: bytes32(found["rid"]),
     state: String(found["state"]),
     codeReplacedOn: found["code_replaced_on"] === null ? null : day(found["code_replaced_on"]),
+    openings: items(found["openings"] ?? [], MAX_OPENINGS).map(parseOpening),
     manifest: parseManifest(found["manifest"]),
     signature: found["signature"] as string,
     leaf: bytes32(found["leaf"]),
     published: found["published"] === true,
+    filedOn: day(found["filed_on"]),
     parts: parseParts(found["parts"]),
     next: { n: integer(next?.["n"]), prev: bytes32(next?.["prev"]) },
+    carried: (found["carried"] ?? null) === null ? null : unb64(found["carried"]),
   };
   checkView(view);
   return view;
+}
+
+function parseOpening(value: unknown): { day: string; ground: string } {
+  const found = value as Record<string, unknown> | null;
+  if (typeof found !== "object" || found === null) throw new FormatError("not an object");
+  return { day: day(found["day"]), ground: code(found["ground"]) };
 }
 
 /** The parts of the reporter's chain, or of the one that desk and staff share. Error: Refused if one is missing. */
@@ -102,21 +131,41 @@ export async function openReplies(
   keys: ReceiptKeys,
   directories: readonly Directory[],
   fetchPart: (number: number) => Promise<Uint8Array>,
-): Promise<{ replies: Reply[]; rejected: Rejected[] }> {
+): Promise<Opened> {
   const replies: Reply[] = [];
   const rejected: Rejected[] = [];
+  let newest: Carried | null = null;
   let prev = ZERO32;
   for (const part of chainOf(view.parts, false)) {
     const file = await fetchPart(part.number);
     try {
-      replies.push(await openReply(file, part, view.rid, prev, keys.identity, directories));
+      const { opened, signer, by } = await openPart(file, part, view.rid, prev, keys.identity, directories);
+      if (part.role === "report-keys") {
+        newest = { n: part.n!, part: part.sha256, recipient: reportRecipientOf(opened.body) };
+      } else {
+        replies.push(replyOf(opened, part, by, signer));
+      }
     } catch (error) {
       if (!(error instanceof CryptoError)) throw error;
-      rejected.push({ number: part.number, reason: reasonOf(error) });
+      const noted = await notedOf(part, view, keys);
+      if (noted !== null) newest = noted;
+      else rejected.push({ number: part.number, reason: reasonOf(error) });
     }
     prev = part.sha256;
   }
-  return { replies, rejected };
+  return { replies, rejected, newest };
+}
+
+/** What an earlier code of this reporter noted of a `report-keys` part, which was sealed to that code. */
+async function notedOf(part: PartInfo, view: InboxView, keys: ReceiptKeys): Promise<Carried | null> {
+  if (part.role !== "report-keys" || view.carried === null) return null;
+  try {
+    const found = await openCarried(view.carried, keys, view.rid);
+    return found.n === part.n && found.part === part.sha256 ? found : null;
+  } catch (error) {
+    if (!(error instanceof CryptoError)) throw error;
+    return null;
+  }
 }
 
 /**
@@ -134,23 +183,27 @@ export function proven(view: InboxView, keys: ReceiptKeys, replies: readonly Rep
   }
 }
 
-async function openReply(
+async function openPart(
   file: Uint8Array,
   part: PartInfo,
   rid: string,
   prev: string,
   identity: HybridIdentity,
   directories: readonly Directory[],
-): Promise<Reply> {
+): Promise<{ opened: OpenedPayload; signer: string; by: Reply["by"] }> {
   if (file.length !== part.size || b64u(sha256(file)) !== part.sha256) throw new Refused("not the file of the list");
   const opened = await openPayload(file, identity);
   const n = part.n!;
   const by = oneOf(part.by, ["desk", "staff"] as const);
-  const place = { rid, type: "message", by, n, prev } as const;
-  const signer = signerOf(opened, place, part.day, directories);
+  const type = part.role === "report-keys" ? "report-keys" : "message";
+  const place = { rid, type, by, n, prev } as const;
+  return { opened, signer: signerOf(opened, place, part.day, directories), by };
+}
+
+function replyOf(opened: OpenedPayload, part: PartInfo, by: Reply["by"], signer: string): Reply {
   const { text, attachments } = opened.body;
   if (typeof text !== "string" || text.length > MAX_TEXT) throw new FormatError("a message without text");
-  return { number: part.number, n, by, day: part.day, signer, text, attachments: parseEnvelopes(attachments) };
+  return { number: part.number, n: part.n!, by, day: part.day, signer, text, attachments: parseEnvelopes(attachments) };
 }
 
 function signerOf(
@@ -159,7 +212,7 @@ function signerOf(
   onDay: string,
   directories: readonly Directory[],
 ): string {
-  for (const [key, name] of signers(opened, place.by, onDay, directories)) {
+  for (const [key, name] of signers(opened, place, onDay, directories)) {
     try {
       checkPayload(opened, place, key);
       return name;
@@ -173,7 +226,7 @@ function signerOf(
 /** Verify keys and names of those who may have written it. */
 function signers(
   opened: OpenedPayload,
-  by: string,
+  { by, type }: Pick<Header, "by" | "type">,
   onDay: string,
   directories: readonly Directory[],
 ): Map<string, string> {
@@ -181,7 +234,9 @@ function signers(
   const certificate = parseSigned(opened.body["certificate"]);
   for (const directory of directories) {
     try {
-      const { verify_key, person } = checkCertificate(certificate, directory, onDay);
+      const { verify_key, person, roles } = checkCertificate(certificate, directory, onDay);
+      // A new report key is given by desk and leads; an investigator whose access ends must not give one.
+      if (type === "report-keys" && !roles.some((role) => role === "desk" || role === "lead")) break;
       return new Map([[verify_key, person]]);
     } catch (error) {
       if (!(error instanceof CryptoError)) throw error;

@@ -26,6 +26,7 @@ export {
 } from "./payloads.js";
 export * from "./promises.js";
 export { damm, derive, formatReceipt, newReceipt, parseReceipt, ReceiptError, type ReceiptKeys } from "./receipts.js";
+export * from "./reportkeys.js";
 export * from "./sending.js";
 export * from "./shares.js";
 export * from "./signatures.js";

@@ -15,7 +15,7 @@ import { verify, type SigningKey } from "./signatures.js";
 
 /** 32 zero bytes, base64url: the `prev` of the first part of a chain. */
 export const ZERO32 = b64u(new Uint8Array(32));
-const TYPES = ["narrative", "identity", "message", "reporter-keys"] as const;
+const TYPES = ["narrative", "identity", "message", "reporter-keys", "retaliation", "report-keys"] as const;
 const AUTHORS = ["reporter", "desk", "staff"] as const;
 
 /** Type, author, report, directory, place `n` in the author's chain and the hash of the file before. */

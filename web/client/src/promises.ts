@@ -9,12 +9,18 @@ import { dumps, members, same, type JsonObject } from "./canonical.js";
 import type { Directory } from "./directories.js";
 import { FormatError, Refused } from "./errors.js";
 import { manifestDigest, type Manifest } from "./manifests.js";
-import { parseVkey, type VerifierKey } from "./notes.js";
+import { openNote, parseVkey, type VerifierKey } from "./notes.js";
 import { bytes32, day, integer, text, version } from "./rules.js";
 import { checkDocument, signDocument, type Signed, type SigningKey } from "./signatures.js";
 import { checkProof, parseProof, type Checkpoint } from "./tlog.js";
 
 export const WITHIN_HOURS = 48;
+/** So many independent witnesses make a head witnessed. */
+export const QUORUM = 2;
+/** How long an entry may go without its witnesses after its promise was due. */
+export const GRACE_HOURS = 48;
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 
 export type Promised = { day: string; leaf: string; origin: string; v: 1; within_hours: number };
 
@@ -80,6 +86,33 @@ export function checkIncluded(proofText: string, leaf: string, directory: Direct
   const origin = proof.checkpoint.slice(0, proof.checkpoint.indexOf("\n"));
   const witnesses = directory.witnesses.map(parseVkey);
   return checkProof(proof, entry(proof.extra, leaf), logOf(directory, origin), witnesses, quorum);
+}
+
+/** Who vouches for a head of the log, beside the authority that signed it. */
+export type Standing = "witnessed" | "not-yet-witnessed" | "no-witnesses";
+
+/**
+ * The same, and who saw that head. With two witnesses in the directory, an entry that they have not seen 48 hours after
+ * the promise of `promisedOn` (YYYY-MM-DD) was due is refused. Errors: FormatError, BadSignature, Refused.
+ */
+export function checkStanding(
+  proofText: string,
+  leaf: string,
+  directory: Directory,
+  promisedOn: string,
+  now: Date = new Date(),
+): { checkpoint: Checkpoint; standing: Standing } {
+  const checkpoint = checkIncluded(proofText, leaf, directory);
+  if (directory.witnesses.length < QUORUM) return { checkpoint, standing: "no-witnesses" };
+  const origin = checkpoint.origin;
+  const { names } = openNote(parseProof(proofText).checkpoint, [logOf(directory, origin), ...directory.witnesses.map(parseVkey)]);
+  if (names.filter((name) => name !== origin).length >= QUORUM) return { checkpoint, standing: "witnessed" };
+  // The day may have lasted until midnight in any time zone.
+  const due = Date.parse(`${day(promisedOn)}T00:00:00Z`) + 2 * DAY + WITHIN_HOURS * HOUR;
+  if (now.getTime() > Math.max(due, directory.validFrom.getTime()) + GRACE_HOURS * HOUR) {
+    throw new Refused("no witness saw this entry in time");
+  }
+  return { checkpoint, standing: "not-yet-witnessed" };
 }
 
 function logOf(directory: Directory, origin: string): VerifierKey {

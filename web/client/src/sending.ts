@@ -4,25 +4,58 @@ import { sealAttachments, type NewAttachment } from "./attachments.js";
 import { b64 } from "./base64.js";
 import type { JsonObject } from "./canonical.js";
 import type { Directory } from "./directories.js";
-import type { InboxView } from "./inbox.js";
+import { Refused } from "./errors.js";
+import { lastKey, type InboxView } from "./inbox.js";
 import { sealPayload, type Header } from "./payloads.js";
 import type { ReceiptKeys } from "./receipts.js";
+import { sealCarried, type Carried } from "./reportkeys.js";
 
 /** A part for the place `n`, base64, as `POST /inbox/...` takes it. */
 export type NewPart = { n: number; part: string };
 
-/** A message to the desk. Only for a view that is `proven`. Errors: FormatError, Refused. */
-export async function sealMessage(
+/** A part with words: `key` is the newest report key seen, so that a newer one is a conflict. */
+export type NewWords = NewPart & { key: number; attachments: string[] };
+
+/**
+ * A message to the desk. Only for a view that is `proven`; `newest` is what `openReplies` found: the report's newest
+ * key, if it got one since it was filed. Errors: FormatError, Refused.
+ */
+export function sealMessage(
   view: InboxView,
   keys: ReceiptKeys,
   directory: Directory,
   text: string,
   attachments: readonly NewAttachment[] = [],
-): Promise<NewPart & { attachments: string[] }> {
-  const recipient = view.manifest.report_recipient;
+  newest?: Carried | null,
+): Promise<NewWords> {
+  return sealWords("message", view, keys, directory, text, attachments, newest);
+}
+
+/** A report of retaliation, sealed like a message; that there is one stands in clear. Errors as `sealMessage`. */
+export function sealRetaliation(
+  view: InboxView,
+  keys: ReceiptKeys,
+  directory: Directory,
+  text: string,
+  attachments: readonly NewAttachment[] = [],
+  newest?: Carried | null,
+): Promise<NewWords> {
+  return sealWords("retaliation", view, keys, directory, text, attachments, newest);
+}
+
+async function sealWords(
+  type: "message" | "retaliation",
+  view: InboxView,
+  keys: ReceiptKeys,
+  directory: Directory,
+  text: string,
+  attachments: readonly NewAttachment[],
+  newest: Carried | null | undefined,
+): Promise<NewWords> {
+  const recipient = recipientOf(view, newest);
   const { files, envelopes } = await sealAttachments(attachments, [recipient]);
-  const part = await sealNext("message", { attachments: envelopes, text }, view, keys, directory, recipient);
-  return { ...part, attachments: files.map(b64) };
+  const part = await sealNext(type, { attachments: envelopes, text }, view, keys, directory, recipient);
+  return { ...part, key: lastKey(view.parts), attachments: files.map(b64) };
 }
 
 /** Who the reporter is, sealed to the key only k custodians rebuild. Error: Refused if it does not fit 4 KiB. */
@@ -41,11 +74,20 @@ export async function sealNewKeys(
   keys: ReceiptKeys,
   directory: Directory,
   fresh: ReceiptKeys,
-): Promise<NewPart & { lookup: string }> {
+  newest?: Carried | null,
+): Promise<NewPart & { lookup: string; carried?: string }> {
   const reporter = { recipient: fresh.identity.recipient, verify_key: fresh.signing.verifyKey };
-  const recipient = view.manifest.report_recipient;
+  const recipient = recipientOf(view, newest);
   const part = await sealNext("reporter-keys", { reporter }, view, keys, directory, recipient);
-  return { ...part, lookup: fresh.lookup };
+  if (!newest) return { ...part, lookup: fresh.lookup };
+  const carried = b64(await sealCarried(view.rid, directory.sequence, newest, fresh));
+  return { ...part, lookup: fresh.lookup, carried };
+}
+
+/** Whom to seal to. Error: Refused if the report may have got a new key and the caller never looked. */
+function recipientOf(view: InboxView, newest: Carried | null | undefined): string {
+  if (newest === undefined && lastKey(view.parts) > 0) throw new Refused("open the replies first");
+  return newest?.recipient ?? view.manifest.report_recipient;
 }
 
 async function sealNext(

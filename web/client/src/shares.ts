@@ -17,7 +17,7 @@ import { openPart, seal } from "./parts.js";
 export const SHARE_SIZE = 33;
 
 /** A custodian's seat: its number, the recipient of its epoch's key, the epoch. */
-export type Seat = { epoch: string; recipient: string; seat: number };
+export type Seat = { epoch: string; recipient: string; seat: number; verify_key: string };
 
 export interface SealedShare {
   seat: number;

@@ -75,6 +75,8 @@ test("one key in two places is refused, roots included", () => {
   const twice: JsonObject[] = [
     { desks: [{ ...desk!, recipient: seat!["recipient"]! }] },
     { desks: [{ ...desk!, verify_key: world.rootKeys[0]! }] },
+    { payments: [{ ...seat!, recipient: world.desk.identity.recipient }] },
+    { desks: [{ ...desk!, verify_key: seat!["verify_key"]! }] },
     { certifiers: [{ id: "a", verify_key: world.desk.signing.verifyKey }] },
     { payments: world.body["seats"]! },
     { witnesses: [world.vkey] },

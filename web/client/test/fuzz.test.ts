@@ -39,7 +39,7 @@ before(async () => {
     number: i, by: "reporter", n: i, day: "2026-11-24", ...line,
   }));
   const view = {
-    reference: "A", rid: manifest.rid, state: "received", code_replaced_on: null, manifest, signature,
+    reference: "A", rid: manifest.rid, state: "received", filed_on: "2026-11-24", code_replaced_on: null, manifest, signature,
     leaf: manifest.rid, published: false, parts: [narrative, identity], next: { n: 2, prev: identity!.sha256 },
   };
   const certificate = certify(world, sealed.manifest.report_recipient, manifest.rid);

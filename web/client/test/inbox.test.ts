@@ -7,15 +7,16 @@ import { openAttachment, parseEnvelopes, sealAttachments, type NewAttachment } f
 import { b64u, unb64 } from "../src/base64.js";
 import { random, sha256, utf8 } from "../src/bytes.js";
 import { checkDirectory } from "../src/directories.js";
-import { BadSignature, CryptoError, FormatError, Refused } from "../src/errors.js";
+import { BadSignature, CryptoError, FormatError, Refused, WrongKey } from "../src/errors.js";
 import { openGrant } from "../src/grants.js";
 import { HybridIdentity } from "../src/identities.js";
-import { openReplies, parseView, proven, type InboxView, type Rejected, type Reply } from "../src/inbox.js";
+import { openReplies, parseView, proven, type InboxView, type Opened } from "../src/inbox.js";
 import { sealReport, type SealedReport } from "../src/packages.js";
 import { checkPayload, openPayload, sealPayload, type Header } from "../src/payloads.js";
 import { checkFiled, checkIncluded } from "../src/promises.js";
 import { derive, newReceipt } from "../src/receipts.js";
-import { sealIdentity, sealMessage, sealNewKeys } from "../src/sending.js";
+import { sealCarried } from "../src/reportkeys.js";
+import { sealIdentity, sealMessage, sealNewKeys, sealRetaliation } from "../src/sending.js";
 import { parseSigned, SigningKey } from "../src/signatures.js";
 import { Service } from "./service.js";
 import { certify, FIELDS, makeWorld, NOW, type World } from "./world.js";
@@ -63,7 +64,7 @@ async function reply(
   for (const file of files) service.add("attachment", by, file);
 }
 
-async function read(): Promise<{ replies: Reply[]; rejected: Rejected[] }> {
+async function read(): Promise<Opened> {
   view = await inbox.view();
   return openReplies(view, sealed.keys, [world.directory], (number) => inbox.part(number));
 }
@@ -75,6 +76,14 @@ test("the service sees neither receipt nor words nor a cookie, and asks for a fr
     for (const word of [sealed.receipt, "invented", "AGE-SECRET"]) assert.ok(!text.includes(word), path);
     assert.equal(headers.cookie, undefined);
     assert.equal(headers["accept-language"], "kk");
+  }
+});
+
+test("the view says when and on what ground custodians opened an identity, and refuses what is no such line", async () => {
+  assert.deepEqual(view.openings, [{ day: "2026-11-24", ground: "court" }]);
+  const answer = (await viewJson()) as Record<string, unknown>;
+  for (const openings of [{}, [1], [{ day: "soon", ground: "court" }], [{ day: "2026-11-24", ground: "a b" }]]) {
+    assert.throws(() => parseView({ ...answer, openings }), FormatError);
   }
 });
 
@@ -163,6 +172,18 @@ test("a message and an identity reach the desk and the seats' key, each in its p
   await assert.rejects(openPayload(identity!.data, report), CryptoError);
 });
 
+test("a report of retaliation is sealed like a message, and is none", async () => {
+  const stored = await inbox.retaliation(await sealRetaliation(view, sealed.keys, world.directory, "Мені ауыстырды"));
+  assert.equal(stored.n, 2);
+  const { role, data } = service.parts[2]!;
+  assert.equal(role, "retaliation");
+  const opened = await openPayload(data, report);
+  const place = { rid: view.rid, type: "retaliation", by: "reporter", n: 2, prev: service.parts[1]!.sha256 } as const;
+  checkPayload(opened, place, sealed.keys.signing.verifyKey);
+  assert.equal(opened.body["text"], "Мені ауыстырды");
+  assert.throws(() => checkPayload(opened, { ...place, type: "message" }, sealed.keys.signing.verifyKey), Refused);
+});
+
 test("a message sealed for a place that was taken is a conflict, not a gap", async () => {
   const late = await sealMessage(view, sealed.keys, world.directory, "late");
   await inbox.message(await sealMessage(view, sealed.keys, world.directory, "first"));
@@ -229,5 +250,66 @@ test("no challenge is asked: none is sent", async () => {
     assert.ok(open.seen.every(({ headers }) => headers["adal-challenge"] === undefined));
   } finally {
     open.stop();
+  }
+});
+
+/** The desk gives the report a new key: sealed to the new key and the reporter's. */
+async function renew(
+  changes: { signing?: SigningKey; by?: "desk" | "staff"; body?: object; rid?: string; to?: string } = {},
+): Promise<HybridIdentity> {
+  const by = changes.by ?? "desk";
+  const key = await HybridIdentity.generate();
+  const rid = changes.rid ?? view.rid;
+  const head: Header = { by, dir_seq: 1, rid, type: "report-keys", v: 1, ...service.next(by) };
+  const body = { report: { recipient: key.recipient }, ...changes.body };
+  const readers = [key.recipient, changes.to ?? sealed.keys.identity.recipient];
+  service.add("report-keys", by, await sealPayload(head, body, changes.signing ?? world.desk.signing, readers));
+  return key;
+}
+
+test("after a new report key replies are read and words are sealed to it alone", async () => {
+  await reply("before");
+  const key = await renew();
+  await reply("after");
+  const { replies, rejected, newest } = await read();
+  assert.deepEqual(rejected, []);
+  assert.deepEqual(replies.map(({ text }) => text), ["before", "after"]);
+  assert.equal(newest!.recipient, key.recipient);
+  await assert.rejects(sealMessage(view, sealed.keys, world.directory, "unlooked"), Refused);
+  const sent = await sealMessage(view, sealed.keys, world.directory, "Жаңа кілтке", [], newest);
+  assert.equal(sent.key, 2);
+  assert.equal((await openPayload(unb64(sent.part), key)).body["text"], "Жаңа кілтке");
+  await assert.rejects(openPayload(unb64(sent.part), report), WrongKey);
+});
+
+test("a new report key by anybody but the desk and leads changes nothing", async () => {
+  const investigator = { signing: SigningKey.generate(), identity: await HybridIdentity.generate() };
+  const certificate = certify(world, investigator.identity.recipient, investigator.signing.verifyKey);
+  await renew({ signing: SigningKey.generate() });
+  await renew({ by: "staff", signing: investigator.signing, body: { certificate } });
+  await renew({ rid: b64u(random(32)) });
+  await renew({ body: { report: { recipient: "age1pq1x" } } });
+  await renew({ to: investigator.identity.recipient });
+  const { rejected, newest } = await read();
+  assert.deepEqual(rejected.map(({ reason }) => reason), ["signature", "signature", "place", "form", "key"]);
+  assert.equal(newest, null);
+  const sent = await sealMessage(view, sealed.keys, world.directory, "still", [], newest);
+  assert.equal((await openPayload(unb64(sent.part), report)).body["text"], "still");
+});
+
+test("a new code carries the newest report key along, and only its own note is believed", async () => {
+  const key = await renew();
+  const { newest } = await read();
+  const fresh = await derive(newReceipt());
+  const { carried } = await sealNewKeys(view, sealed.keys, world.directory, fresh, newest);
+  const seen = { ...view, carried: unb64(carried!) };
+  const fetch = (number: number) => inbox.part(number);
+  const found = await openReplies(seen, fresh, [world.directory], fetch);
+  assert.deepEqual([found.newest!.recipient, found.rejected], [key.recipient, []]);
+  const forged = await sealCarried(view.rid, 1, newest!, { ...fresh, signing: SigningKey.generate() });
+  const moved = await sealCarried(view.rid, 1, { ...newest!, part: b64u(random(32)) }, fresh);
+  for (const carried of [forged, moved, null]) {
+    const { newest, rejected } = await openReplies({ ...view, carried }, fresh, [world.directory], fetch);
+    assert.deepEqual([newest, rejected.map(({ reason }) => reason)], [null, ["key"]]);
   }
 });

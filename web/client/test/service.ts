@@ -147,6 +147,7 @@ export class Service {
       mode: "sealed", filed_on: DAY, code_replaced_on: this.codeReplacedOn, code_pending: false, manifest, signature,
       leaf: this.leaf, published: this.published, parts: this.parts.map(({ data: _, ...line }) => line),
       next: this.next("reporter"),
+      openings: [{ day: DAY, ground: "court", labels: { kk: "k", ru: "r", en: "e" } }],
     }];
   }
 
@@ -154,7 +155,7 @@ export class Service {
     const { n } = this.next("reporter");
     if (body.n !== n) return problem(409, "conflict");
     for (const file of [body.part!, ...(body.attachments ?? [])]) checkPart(unb64(file));
-    const role = { "/inbox/messages": "message", "/inbox/identity": "identity", "/inbox/code": "reporter-keys" }[path]!;
+    const role = { "/inbox/messages": "message", "/inbox/identity": "identity", "/inbox/retaliation": "retaliation", "/inbox/code": "reporter-keys" }[path]!;
     const { number, sha256 } = this.add(role, "reporter", unb64(body.part!));
     for (const file of body.attachments ?? []) this.add("attachment", "reporter", unb64(file));
     if (path === "/inbox/code") this.#pending = body.lookup!;

@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
-import { b64, unb64u } from "../src/base64.js";
-import { concat, random, utf8 } from "../src/bytes.js";
+import { b64, b64u, unb64u } from "../src/base64.js";
+import { concat, random, sha256, utf8 } from "../src/bytes.js";
 import { BadSignature, CryptoError, FormatError, Refused } from "../src/errors.js";
-import { makeVkey, openNote, parseVkey, signNote, type VerifierKey } from "../src/notes.js";
+import { openNote, parseVkey, signNote, type VerifierKey } from "../src/notes.js";
+import { checkStanding, entry } from "../src/promises.js";
 import { SigningKey } from "../src/signatures.js";
 import { checkInclusion, checkProof, openCheckpoint, parseCheckpoint, parseProof, recordHash } from "../src/tlog.js";
 import { makeWorld, ORIGIN, proofOf, rootOf, type World } from "./world.js";
@@ -21,8 +22,9 @@ before(async () => {
 /** A witness: its key of kind 4 and the line it adds. */
 function cosign(note: string, name: string, time: bigint): { line: string; key: VerifierKey } {
   const signing = SigningKey.generate();
-  const template = parseVkey(makeVkey(name, unb64u(signing.verifyKey)));
-  const key = { ...template, kind: 4 };
+  const material = concat(Uint8Array.of(4), unb64u(signing.verifyKey));
+  const keyId = [...sha256(utf8(`${name}\n`), material).subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, "0"));
+  const key = parseVkey(`${name}+${keyId.join("")}+${b64(material)}`);
   const stamp = new Uint8Array(8);
   new DataView(stamp.buffer).setBigUint64(0, time);
   const text = note.slice(0, note.lastIndexOf("\n\n") + 1);
@@ -99,6 +101,29 @@ test("a checkpoint needs the log's signature, its origin and the quorum of witne
   assert.throws(() => openCheckpoint(alone, log, [key]), BadSignature);
   const foreign = signNote(text.replace(ORIGIN, "other.example"), ORIGIN, world.log, world.vkey);
   assert.throws(() => openCheckpoint(foreign, log), Refused);
+});
+
+test("an entry is witnessed, not yet witnessed, or too long without its witnesses", () => {
+  const leaf = b64u(random(32));
+  const entries = [random(64), entry(random(32), leaf)];
+  const proof = proofOf(world, entries, 1);
+  const note = parseProof(proof).checkpoint;
+  const [one, two] = ["witness.example/1", "witness.example/2"].map((name) => cosign(note, name, 1795000000n));
+  const watched = { ...world.directory, witnesses: [one!, two!].map(({ key }) => key.text) };
+  const at = (text: string, when: string, directory = watched) =>
+    checkStanding(text, leaf, directory, "2026-11-10", new Date(when)).standing;
+  assert.equal(at(proof, "2026-12-30T00:00:00Z", world.directory), "no-witnesses");
+  assert.equal(at(proof + one!.line + two!.line, "2026-12-30T00:00:00Z"), "witnessed");
+  assert.equal(at(proof + one!.line + one!.line, "2026-11-15T23:59:59Z"), "not-yet-witnessed");
+  assert.throws(() => at(proof + one!.line, "2026-11-16T00:00:01Z"), Refused);
+  const late = { ...watched, validFrom: new Date("2026-12-01T00:00:00Z") };
+  assert.equal(at(proof, "2026-12-02T23:00:00Z", late), "not-yet-witnessed");
+  assert.throws(() => at(proof, "2026-12-03T00:00:01Z", late), Refused);
+  const moved = cosign(note.replace("\n2\n", "\n3\n"), "witness.example/1", 1795000000n);
+  assert.throws(
+    () => at(proof + moved.line, "2026-11-15T00:00:00Z", { ...watched, witnesses: [moved.key.text, two!.key.text] }),
+    BadSignature,
+  );
 });
 
 test("a malformed checkpoint or proof is refused", () => {

@@ -45,7 +45,9 @@ export async function makeWorld(): Promise<World> {
     logs: [{ origin: ORIGIN, vkey }],
     payments: [],
     previous: b64u(new Uint8Array(32)),
-    seats: seats.map(({ recipient }, i) => ({ epoch: "2026H2", recipient, seat: i + 1 })),
+    seats: seats.map(({ recipient }, i) => (
+      { epoch: "2026H2", recipient, seat: i + 1, verify_key: SigningKey.generate().verifyKey }
+    )),
     sequence: 1,
     thresholds: { certifiers: 2, identity: 2, payments: 2 },
     v: 1,

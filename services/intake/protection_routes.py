@@ -1,0 +1,133 @@
+"""Retaliation: reported in the inbox, acted on by the desk; and incidents of disclosure, recorded by a lead.
+
+The words are sealed like a message, the facts of an incident to the leads: in clear stands only that there is one.
+"""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from sqlalchemy import Row
+
+from services.crypto import age
+from services.crypto.errors import CryptoError
+from services.intake import protection, protection_store, store
+from services.intake.inbox_routes import never_cached
+from services.intake.protection import article_codes
+from services.intake.protection_schemas import (
+    DisclosureLine,
+    Disclosures,
+    NewDisclosure,
+    NewProtectionStatus,
+)
+from services.intake.routes import with_etag
+from services.intake.schemas import Protection
+from services.intake.staff_routes import ThisCase
+from services.kit.clock import day_of
+from services.kit.db import Connection
+from services.kit.i18n import N_
+from services.kit.problems import Conflict, FieldError, Invalid, NotFound, responses
+from services.kit.service import JsonRoute
+from services.kit.staff import Staff
+
+public_router = APIRouter(prefix="/api/intake/v1", tags=["protection"], route_class=JsonRoute)
+router = APIRouter(
+    prefix="/api/intake/v1/staff",
+    tags=["protection"],
+    route_class=JsonRoute,
+    dependencies=[Depends(never_cached)],
+    responses=responses(401, 403),
+)
+
+MOST = 128 << 10
+_NO_STEP = N_("A case in this state cannot go there.")
+_ARTICLE = N_("This code is not in the list.")
+_SEALED = N_("The facts are not an age file sealed to 1 to 8 keys.")
+
+
+@public_router.get("/rights")
+async def read_rights(request: Request) -> Response:
+    """What the law gives a reporter, in Kazakh, Russian and English, each with its source; unconfirmed ones say so."""
+    return with_etag(request, protection.load_rights().model_dump_json().encode(), "application/json")
+
+
+@public_router.get("/disclosure-articles")
+async def read_disclosure_articles(request: Request) -> Response:
+    """The articles that a disclosure incident may name."""
+    return with_etag(request, protection.load_articles().model_dump_json().encode(), "application/json")
+
+
+# --- protection
+
+
+@router.put("/cases/{case_id}/protection", responses=responses(404, 409, 422))
+async def change_protection(
+    conn: Connection, _who: Staff, case: ThisCase, body: NewProtectionStatus
+) -> Protection:
+    """Say that the desk acts on reported retaliation, or that protection has ended."""
+    await store.lock_report(conn, case.id)
+    row = await protection_store.protection_of(conn, case.id)
+    if row is None:
+        raise NotFound()
+    if not protection.may_step(row.status, body.status):
+        raise Conflict(_NO_STEP)
+    await protection_store.set_status(conn, case.id, body.status)
+    return Protection(since=row.started, until=row.ends, until_confirmed=False, status=body.status)
+
+
+# --- incidents of disclosure
+
+
+async def _any_case(conn: Connection, _who: Staff, case_id: UUID) -> Row[Any]:
+    """The case. The rule of the route lets in only roles that may know of every incident."""
+    row = await store.case_for(conn, case_id, None)
+    if row is None:
+        raise NotFound()
+    return row
+
+
+AnyCase = Annotated[Any, Depends(_any_case, scope="function")]
+
+
+@router.post("/cases/{case_id}/disclosures", status_code=201, responses=responses(404, 422))
+async def add_disclosure(
+    request: Request, conn: Connection, who: Staff, case: AnyCase, body: NewDisclosure
+) -> DisclosureLine:
+    """Record that somebody disclosed who reported. Who and what are sealed; the article and the day are not."""
+    if body.article not in article_codes():
+        raise Invalid(errors=[FieldError("/article", _ARTICLE)])
+    _check_sealed(body.facts)
+    day = day_of(request.app.state.clock())
+    added = await protection_store.add_disclosure(conn, case.id, day, body.article, who.person, body.facts)
+    return DisclosureLine(
+        id=added, day=day, article=body.article, status="recorded", by=who.person, facts=body.facts
+    )
+
+
+@router.get("/cases/{case_id}/disclosures", responses=responses(404))
+async def list_disclosures(conn: Connection, who: Staff, case: AnyCase) -> Disclosures:
+    """The incidents of a case. An auditor sees that, when and under which article, not the sealed facts."""
+    sealed_too = "lead" in who.roles
+    return Disclosures(
+        items=[
+            DisclosureLine(
+                id=row.id,
+                day=row.day,
+                article=row.article,
+                status=row.status,
+                by=row.recorded_by,
+                facts=row.sealed if sealed_too else None,
+            )
+            for row in await protection_store.disclosures_of(conn, case.id)
+        ]
+    )
+
+
+def _check_sealed(facts: bytes) -> None:
+    """Errors: Invalid unless it is an age file under the part rule, of bounded size."""
+    try:
+        age.check_part(facts)
+    except CryptoError:
+        raise Invalid(errors=[FieldError("/facts", _SEALED)]) from None
+    if len(facts) > MOST:
+        raise Invalid(errors=[FieldError("/facts", _SEALED)])
