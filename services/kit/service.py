@@ -69,12 +69,18 @@ class JsonRoute(APIRoute):
 
 
 class Service(FastAPI):
-    """An app whose API document also has the shape that every error refers to."""
+    """An app whose API document also has what is true of every route, and the shape that every error refers to."""
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas["ProblemDocument"] = problems.ProblemDocument.model_json_schema()
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
+                # A name with a slash or a line break leads to no route, and any body can be too large.
+                codes = [404] * ("{" in path) + [413] * ("requestBody" in operation)
+                common = {str(code): answer for code, answer in problems.responses(*codes).items()}
+                operation["responses"] = common | operation["responses"]
         return document
 
 

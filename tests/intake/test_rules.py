@@ -26,7 +26,8 @@ ALLOWED = {
 }
 #: Roles that have no business with cases, and the little that some of them do here all the same.
 OUTSIDERS: dict[str, frozenset[str]] = {
-    **dict.fromkeys(("operator", "rewards-officer", "commission", "registrar", "second-registrar", "payments"), frozenset()),
+    **dict.fromkeys(("operator", "rewards-officer", "commission", "payments"), frozenset()),
+    **dict.fromkeys(("registrar", "second-registrar"), frozenset()),
     "custodian": frozenset({
         "read_custody_reference", "list_identity_requests", "read_identity_request", "decide_identity_request",
         "read_identity_share", "release_identity_share",

@@ -9,7 +9,7 @@ import httpx2
 from tests.matrix.objects import address, body, objects
 from tests.matrix.routes import Operation
 from tests.matrix.rules import Rule, rule_of
-from tests.matrix.world import Headers, World
+from tests.matrix.world import ROLES, Headers, World
 
 #: A caller who may gets an answer of the work itself, be it that the body is empty or the state of things another.
 WORK = frozenset({400, 409, 410, 412, 413, 415, 422})
@@ -48,7 +48,10 @@ class Cell:
 
 def kind_of(answer: httpx2.Response) -> str | None:
     """The kind of a problem document; an answer to HEAD has none."""
-    if not answer.headers.get("content-type", "").startswith("application/problem+json") or not answer.content:
+    if (
+        not answer.headers.get("content-type", "").startswith("application/problem+json")
+        or not answer.content
+    ):
         return None
     return str(answer.json()["type"]).removeprefix("urn:adal:problem:")
 
@@ -76,6 +79,8 @@ def cells(world: World, operation: Operation) -> Iterator[Cell]:
     make = {"staff": _staff, "public": _public, "page": _public}.get(rule.kind, _holder)
     for relation in objects(operation):
         yield from make(world, rule, relation)
+        if rule.kind == "staff" and operation.service == "accounts":
+            yield from _at_the_source(world, rule, relation)
 
 
 def _public(world: World, rule: Rule, relation: str) -> Iterator[Cell]:
@@ -108,3 +113,12 @@ def _staff(world: World, rule: Rule, relation: str) -> Iterator[Cell]:
         if rule.step_up:
             yield Cell(role, relation, stale[role], 403, "step-up")
         yield Cell(role, relation, headers, None if rule.allows(role, relation) else rule.refusal(relation))
+
+
+def _at_the_source(world: World, rule: Rule, relation: str) -> Iterator[Cell]:
+    """Accounts knows who left and which roles remain, whatever a token still says."""
+    gone = world.token(world.people["left"], *ROLES)
+    yield Cell("left", relation, gone, 401, "unauthorised")
+    if "desk" not in rule.roles:
+        lost = world.token(world.people["other"], *ROLES)
+        yield Cell("desk with lost roles", relation, lost, 403, "forbidden")

@@ -235,5 +235,3 @@ def body(operation: Operation, relation: str, world: World, who: str) -> Any:
     """A JSON body that changes as little as possible: mostly an empty object, which a caller who may is told of."""
     made = BODIES.get(operation.id)
     return made(world, who, relation) if made else {}
-
-

@@ -30,7 +30,7 @@ _SHORT = {
 }  # fmt: skip
 
 _KINDS = {
-    "public": "Asks nobody who they are. Where a proof is needed (proof of work, receipt, password), it is in the request",
+    "public": "Asks nobody who they are. A proof that is needed (of work, a receipt, a password) is in the request",
     "page": "Pages without script, in three languages; a form that another site sends is refused",
     "inbox": "The token of an opened inbox, for that report only",
     "draft": "The secret of a draft, for its uploads only",

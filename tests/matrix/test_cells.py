@@ -28,7 +28,8 @@ async def test_every_cell(world: World, operation: Operation):
         faults.append(cell.fault(answer))
         if operation.changes and answer.status_code < 400:
             world.restore()
-    assert [fault for fault in faults if fault] == []
+    wrong = [fault for fault in faults if fault]
+    assert not wrong, "\n".join([str(operation), *wrong])
 
 
 def lists() -> list[Operation]:

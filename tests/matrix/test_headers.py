@@ -82,7 +82,7 @@ async def test_headers_of_every_answer(world: World, operation: Operation):
         assert answer.status_code < 500, answer.text
         if operation.changes and answer.status_code < 400:
             world.restore()
-    assert found == []
+    assert not found, "\n".join([str(operation), *found])
 
 
 async def test_other_methods_are_refused_with_the_same_headers(world: World):
@@ -96,7 +96,13 @@ async def test_other_methods_are_refused_with_the_same_headers(world: World):
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_what_is_no_address(world: World, service: str):
-    for path in (f"/api/{service}/v1/{MARK}", f"/{MARK}", "/docs", "/redoc", f"/api/{service}/v2/openapi.json"):
+    for path in (
+        f"/api/{service}/v1/{MARK}",
+        f"/{MARK}",
+        "/docs",
+        "/redoc",
+        f"/api/{service}/v2/openapi.json",
+    ):
         answer = await world.clients[service].get(path)
         assert (answer.status_code, faults(answer, page=False)) == (404, [])
 
@@ -131,10 +137,12 @@ async def test_a_failure_inside_tells_nothing(world: World, service: str):
 
 
 def test_the_gateway_adds_the_rest_to_every_address(repository: Path):
-    """nginx drops inherited headers in a block that sets one of its own, so headers stand in no location."""
+    """nginx drops inherited headers in a block that sets one of its own, so headers stand in servers, in no location."""
     text = (repository / "deploy" / "gateway" / "nginx.conf").read_text()
     inside = re.findall(r"location[^{]*\{([^}]*)\}", text)
     assert inside
-    assert [block for block in inside if "add_header" in block] == []
-
-
+    assert [block for block in inside if "add_header" in block or "include" in block] == []
+    servers = re.findall(r"^    server \{(.*?)^    \}", text, re.DOTALL | re.MULTILINE)
+    serving = [server for server in servers if "location" in server]
+    assert len(serving) == 2
+    assert all("include headers.conf;" in server for server in serving)

@@ -62,4 +62,6 @@ def test_roles_exist_and_relations_are_tried():
 
 
 def test_the_page_for_readers_is_up_to_date():
-    assert PATH.read_text() == page(), "docs/access.md is not up to date: run `python -m tests.matrix` and read the diff"
+    assert PATH.read_text() == page(), (
+        "docs/access.md is not up to date: run `python -m tests.matrix` and read the diff"
+    )

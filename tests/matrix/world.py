@@ -197,11 +197,11 @@ def _people(world: World) -> None:
             name="key", created=day,
         )  # fmt: skip
         world.add("accounts.group_keys", person=person, key_id="central/2026-11", data=b"k")
-    for person, key_id in (
+    for holder, key_id in (
         ("custodian", f"seat-1/{HALF}"), ("payments", f"payments-1/{HALF}"),
         ("other", "central/2026-10"), ("other", "central/2020-01"),
     ):  # fmt: skip
-        world.add("accounts.group_keys", person=world.people[person], key_id=key_id, data=b"k")
+        world.add("accounts.group_keys", person=world.people[holder], key_id=key_id, data=b"k")
     world.things["client"] = {"other": _named("client")}
     world.add(
         "accounts.api_clients",
@@ -219,7 +219,12 @@ def _session(world: World, name: str, secret: str, expires: datetime) -> None:
     world.things.setdefault("session", {}).setdefault(name, UUID(bytes=digest[:16]))
     created = expires - timedelta(hours=12)
     world.add(
-        "accounts.sessions", hash=digest, person=world.people[name], created=created, expires=expires, revoked=False
+        "accounts.sessions",
+        hash=digest,
+        person=world.people[name],
+        created=created,
+        expires=expires,
+        revoked=False,
     )
 
 

@@ -93,10 +93,10 @@ def test_report_sealed_by_the_typescript_client(office: Office, tmp_path: Path) 
     assert visit["included"]
     assert [reply["text"] for reply in visit["replies"]] == [f"{mark} thanks"]
     replaced = node(office, "inbox", {"receipt": new, "replace_code": True})
-    desk = office.signed_in(office.desk)
-    case = desk.case(desk.find(filed["reference"]).id)
+    lead = office.signed_in(office.lead)
+    case = lead.case(lead.find(filed["reference"]).id)
     assert case.messages[-1].text == f"{mark} from node"
-    desk.answer(case, f"{mark} last")
+    lead.answer(case, f"{mark} last")
     last = node(office, "inbox", {"receipt": replaced["sent"]["receipt"]})
     assert [reply["text"] for reply in last["replies"]] == [f"{mark} last"]
     nothing_readable(office, [mark, parse_receipt(filed["receipt"]), new])
