@@ -17,7 +17,7 @@ serve: $(VENV)/ready ## set up and run Adal on http://localhost:8424 (ARGS="--po
 demo: $(VENV)/ready ## like serve, with invented staff for every role and reports in all states
 	@exec $(BIN)/python -m services.dev --demo $(ARGS)
 
-test: $(VENV)/dev-ready web ## set up and run every test
+test: $(VENV)/dev-ready web tests/accounts/node/node_modules/ready ## set up and run every test
 	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 	cd web/client && PATH="$(CURDIR)/$(BIN):$$PATH" npm test
 
@@ -62,6 +62,10 @@ web: web/client/dist/ready
 
 web/client/node_modules/ready: $(VENV)/dev-ready web/client/package-lock.json
 	cd web/client && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+tests/accounts/node/node_modules/ready: $(VENV)/dev-ready tests/accounts/node/package-lock.json
+	cd tests/accounts/node && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 web/client/dist/ready: web/client/node_modules/ready $(wildcard web/client/src/*.ts web/client/scripts/*.ts web/client/test/*.ts) web/client/tsconfig.json

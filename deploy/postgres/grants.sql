@@ -29,6 +29,7 @@ GRANT SELECT, INSERT, UPDATE ON intake.job_runs TO adal_intake;
 -- counters; forgets ended sessions and used codes. Never changes a login, a name, or what a passkey or API client is.
 GRANT USAGE ON SCHEMA accounts TO adal_accounts;
 GRANT SELECT ON accounts.alembic_version TO adal_accounts;
+GRANT SELECT, INSERT, DELETE ON accounts.external_subjects, accounts.external_logins TO adal_accounts;
 GRANT SELECT, INSERT ON accounts.people, accounts.credentials, accounts.keys, accounts.certificates, accounts.group_keys TO adal_accounts;
 GRANT UPDATE (roles, active, left_on) ON accounts.people TO adal_accounts;
 GRANT UPDATE (password_phc, totp_box, totp_last_step, totp_confirmed, enrolment_hash, enrolment_expires) ON accounts.credentials TO adal_accounts;

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.accounts import factor_store, store
+from services.accounts import factor_store, sign_on_store, store
 from services.accounts.models import credentials, group_keys, people
 from services.accounts.rules import hash_of
 from services.contracts.accounts import Role
@@ -69,4 +69,5 @@ async def leave(conn: AsyncConnection, person: uuid.UUID, day: date) -> None:
     await conn.execute(update(people).where(people.c.id == person).values(active=False, left_on=day))
     await factor_store.forget_factors(conn, person)
     await store.revoke_sessions(conn, person)
+    await sign_on_store.unlink(conn, person)
     await conn.execute(delete(group_keys).where(group_keys.c.person == person))

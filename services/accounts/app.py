@@ -10,6 +10,7 @@ from services.accounts import (
     me_routes,
     routes,
     rules,
+    sign_on_routes,
     staff_routes,
 )
 from services.accounts.jobs import JOBS
@@ -34,6 +35,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             keys_routes.router,
             admin_routes.router,
             client_routes.router,
+            sign_on_routes.router,
         ],
         jobs=JOBS,
         startup=context.start,

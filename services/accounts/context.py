@@ -9,6 +9,7 @@ from uuid import UUID
 import anyio
 from fastapi import Depends, FastAPI, Request
 
+from services.accounts.identity_provider import Provider
 from services.accounts.passkeys import RelyingParty
 from services.accounts.settings import Settings
 from services.accounts.throttle import Budget
@@ -32,6 +33,8 @@ class Context:
     hashing: anyio.CapacityLimiter
     #: A second factor of nobody, so that an unknown login costs the same work.
     dummy_box: bytes = field(repr=False)
+    #: None where single sign-on is off.
+    provider: Provider | None = None
 
     async def hash(self, work: Callable[..., T], *arguments: str) -> T:
         """Run a password function in a thread, only so many at once: each takes 19 MiB and a core."""
@@ -81,6 +84,20 @@ def key_bytes(path: Path, name: str) -> bytes:
         ) from None
 
 
+def provider_of(settings: Settings) -> Provider | None:
+    """The identity provider of the settings, None where there is none. Errors: SettingsError."""
+    if not settings.oidc_issuer:
+        return None
+    secret = None
+    if settings.oidc_client_secret_file is not None:
+        name = "oidc_client_secret_file"
+        try:
+            secret = read_secret(settings.oidc_client_secret_file, name).decode().strip()
+        except ValueError:
+            raise SettingsError(f"the secret file of {name} does not hold text") from None
+    return Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_redirect_uri, secret)
+
+
 async def start(app: FastAPI) -> None:
     """Read the secrets. Errors: SettingsError."""
     settings: Settings = app.state.settings
@@ -91,6 +108,7 @@ async def start(app: FastAPI) -> None:
         service_key=service_key,
         hashing=anyio.CapacityLimiter(settings.argon2_at_once),
         dummy_box=secretbox.seal(service_key, totp.new_secret(), NOBODY.bytes),
+        provider=provider_of(settings),
     )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -178,6 +179,28 @@ released_shares = Table(
     Column("data", LargeBinary, nullable=False, comment="age file sealed to the person"),
     Column("day", Date, nullable=False),
     ForeignKeyConstraint(["key_id", "holder"], ["accounts.key_shares.key_id", "accounts.key_shares.holder"]),
+)
+
+external_subjects = Table(
+    "external_subjects",
+    metadata,
+    _person(),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False, comment="who the issuer says it is; given by it"),
+    UniqueConstraint("issuer", "subject"),
+)
+
+external_logins = Table(
+    "external_logins",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True, comment="SHA-256 of the login's secret"),
+    Column(
+        "box",
+        LargeBinary,
+        nullable=False,
+        comment="state, nonce and PKCE verifier, sealed under the service key for this login",
+    ),
+    Column("expires", DateTime(timezone=True), nullable=False),
 )
 
 job_runs = Table(

@@ -46,6 +46,8 @@ ACCESS: Mapping[str, frozenset[str]] = {
     "renew_enrolment": ADMINISTRATORS,
     "end_sessions": ADMINISTRATORS,
     "leave_staff": ADMINISTRATORS,
+    "link_external_subject": ADMINISTRATORS,
+    "unlink_external_subject": ADMINISTRATORS,
     "list_clients": ADMINISTRATORS,
     "add_client": ADMINISTRATORS,
     "renew_client_secret": ADMINISTRATORS,
@@ -65,13 +67,20 @@ STEP_UP: frozenset[str] = frozenset(
         "set_active",
         "renew_enrolment",
         "leave_staff",
+        "link_external_subject",
+        "unlink_external_subject",
         "add_client",
         "renew_client_secret",
         "set_client_active",
     }
 )
 #: Operations that an administrator never does to their own account.
-NEVER_ONESELF: frozenset[str] = frozenset({"change_roles", "set_active", "renew_enrolment", "leave_staff"})
+NEVER_ONESELF: frozenset[str] = frozenset(
+    {
+        *("change_roles", "set_active", "renew_enrolment", "leave_staff"),
+        *("link_external_subject", "unlink_external_subject"),
+    }
+)
 
 MIN_PASSWORD = 12
 

@@ -71,6 +71,33 @@ class Challenge(Model):
     )
 
 
+class SignOnBegun(Model):
+    """The browser goes to the address; whoever holds `login` may finish."""
+
+    authorization_url: str
+    login: str = Field(description="secret of this sign-in: ten minutes, one use")
+    name: str = Field(description="of the identity provider, as shown to people")
+
+
+class SignOnChallengeAsked(Model):
+    login: Secret
+
+
+class FinishSignOn(Proof):
+    """What the provider sent to the redirect address, and the second factor as always."""
+
+    login: Secret
+    state: Secret
+    code: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+
+
+class ExternalSubject(Model):
+    """Who a person is at an identity provider: `iss` and `sub` of its ID tokens."""
+
+    issuer: Annotated[str, StringConstraints(pattern=r"^https?://[!-~]{1,512}$")]
+    subject: Annotated[str, StringConstraints(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
+
+
 class SessionLine(Model):
     id: UUID
     created: date = Field(description="the day of the sign-in")

@@ -3,11 +3,20 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from services.crypto.tokens import MAX_LIFETIME
 from services.kit.settings import ServiceSettings, service_config
+
+
+def _safe_address(address: str, development: bool) -> bool:
+    """Whether what is sent there is protected on its way: https, or this machine in development."""
+    parts = urlsplit(address)
+    local = development and parts.scheme == "http" and parts.hostname == "localhost"
+    plain = not (parts.query or parts.fragment or parts.username)
+    return plain and bool(parts.hostname) and (parts.scheme == "https" or local)
 
 
 class Settings(ServiceSettings):
@@ -42,6 +51,13 @@ class Settings(ServiceSettings):
         description="host of the staff consoles; empty: no passkeys",
     )
     passkey_origins: tuple[str, ...] = Field((), description="https:// origins under that host")
+    oidc_issuer: str = Field(
+        "", pattern=r"^(https?://[!-~]{1,512})?$", description="identity provider; empty: no single sign-on"
+    )
+    oidc_client_id: str = Field("", max_length=255, description="what this service is called there")
+    oidc_client_secret_file: Path | None = Field(None, description="none: a public client, with PKCE alone")
+    oidc_redirect_uri: str = Field("", max_length=2048, description="of the staff consoles")
+    oidc_name: str = Field("Single sign-on", min_length=1, max_length=64, description="shown to staff")
     argon2_at_once: int = Field(2, ge=1, le=64, description="password hashes at the same time, 19 MiB each")
 
     @model_validator(mode="after")
@@ -56,6 +72,18 @@ class Settings(ServiceSettings):
         under = (host == self.passkey_rp_id or host.endswith("." + self.passkey_rp_id) for host in hosts)
         if not all(origin.startswith("https://") for origin in self.passkey_origins) or not all(under):
             raise ValueError("every origin of passkeys is https:// and lies under passkey_rp_id")
+        return self
+
+    @model_validator(mode="after")
+    def _single_sign_on_whole(self) -> Self:
+        addresses = (self.oidc_issuer, self.oidc_redirect_uri)
+        if self.oidc_issuer and not (
+            self.oidc_client_id and all(_safe_address(each, self.development) for each in addresses)
+        ):
+            raise ValueError(
+                "oidc_issuer needs oidc_client_id and oidc_redirect_uri; both addresses are https://,"
+                " in development also http://localhost, without query and fragment"
+            )
         return self
 
     @property

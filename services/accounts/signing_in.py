@@ -50,7 +50,7 @@ class StepUpRefused(Problem):
 SIGN_IN, STEP_UP = "sign-in", "step-up"
 
 #: Checked in place of an account that does not exist.
-_NOBODY = Account(
+STRANGER = Account(
     id=NOBODY,
     active=False,
     login="",
@@ -74,11 +74,11 @@ class Door:
 
     async def sign_in(self, asked: SignIn) -> SignedIn:
         """A session and its first token. Errors: SignInRefused, TooManyAttempts."""
-        budgets = self._budgets(asked)
+        budgets = self.budgets(asked.login, asked.recovery_code is not None)
         owner = self.context.challenge_owner(SIGN_IN, asked.login.encode())
         async with self.engine.begin() as conn:
             attempts = [await budget.count(conn, self.now) for budget in budgets]
-            account = await store.account(conn, asked.login) or _NOBODY
+            account = await store.account(conn, asked.login) or STRANGER
             gathered = await factors.gather(conn, self.context, account, asked, owner, self.now)
         # Only now, when the count is committed, may anything be refused or looked at.
         for budget, attempt in zip(budgets, attempts, strict=True):
@@ -88,7 +88,7 @@ class Door:
             await self._use(conn, account, factor)
             for budget, attempt in zip(budgets, attempts, strict=True):
                 await budget.forgive(conn, attempt)
-            return await self._open_session(conn, account)
+            return await self.open_session(conn, account)
 
     async def challenge(self, login: str) -> Challenge:
         """A question for any passkey of this host, the same whether the login exists. Error: TooManyAttempts."""
@@ -107,7 +107,7 @@ class Door:
             raise Invalid(errors=[FieldError("/password", problem)])
         digest = rules.hash_of(asked.enrolment)
         async with self.engine.begin() as conn:
-            account = await store.account(conn, asked.login) or _NOBODY
+            account = await store.account(conn, asked.login) or STRANGER
         if not self._may_enrol(account, digest):
             raise EnrolmentRefused()
         phc = await self.context.hash(passwords.hash_password, asked.password)
@@ -121,15 +121,15 @@ class Door:
             totp_secret=base64.b32encode(secret).decode(),
         )
 
-    def _budgets(self, asked: SignIn) -> list[Budget]:
+    def budgets(self, login: str, recovery: bool) -> list[Budget]:
         """What an attempt is counted against: the login, and its recovery codes if one is tried."""
         settings = self.context.settings
         sign_in = Budget(
-            self.context.throttle_key(asked.login), settings.throttle_attempts, settings.throttle_window
+            self.context.throttle_key(login), settings.throttle_attempts, settings.throttle_window
         )
-        if asked.recovery_code is None:
+        if not recovery:
             return [sign_in]
-        return [sign_in, self.context.budget("recovery", asked.login, settings.recovery_attempts)]
+        return [sign_in, self.context.budget("recovery", login, settings.recovery_attempts)]
 
     async def _check(self, account: Account, asked: SignIn, gathered: Gathered) -> Factor | None:
         """The second factor, None when none is asked. All of it is looked at before anything is decided."""
@@ -146,7 +146,8 @@ class Door:
         if factor is not None and not await factor.use(conn, account.id):
             raise SignInRefused()
 
-    async def _open_session(self, conn: AsyncConnection, account: Account) -> SignedIn:
+    async def open_session(self, conn: AsyncConnection, account: Account) -> SignedIn:
+        """A session and its first token for somebody who proved who they are."""
         expires = self.now + self.context.settings.session_life
         secret = await store.open_session(conn, account.id, self.now, expires)
         token = issue_token(self.context, account.id, account.roles, self.now, expires, self.now)

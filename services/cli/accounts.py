@@ -79,6 +79,33 @@ def leave(ctx: typer.Context, person: PersonArgument, secrets: SecretsOption = N
     say(_("Done. The person has left."))
 
 
+@app.command("link", cls=Command, help=N_("Link somebody to their account at the identity provider."))
+def link(
+    ctx: typer.Context,
+    person: PersonArgument,
+    issuer: Annotated[
+        str,
+        typer.Option(metavar="ADDRESS", help=N_("Address of the identity provider, as in its ID tokens.")),
+    ],
+    subject: Annotated[
+        str, typer.Option(metavar="TEXT", help=N_("Who the person is there: sub of its ID tokens."))
+    ],
+    secrets: SecretsOption = None,
+) -> None:
+    """In place of an earlier link; it gives no role and no key."""
+    with administrator(here_of(ctx), secrets) as session:
+        accounts.link_subject(session, person, issuer, subject)
+    say(_("Done. The person may sign on there; the second factor is asked for as before."))
+
+
+@app.command("unlink", cls=Command, help=N_("End the link of somebody to the identity provider."))
+def unlink(ctx: typer.Context, person: PersonArgument, secrets: SecretsOption = None) -> None:
+    """Password and second factor go on."""
+    with administrator(here_of(ctx), secrets) as session:
+        accounts.unlink_subject(session, person)
+    say(_("Done. The person signs in with a password again."))
+
+
 @app.command(
     "sessions", cls=Command, help=N_("List your sessions, or end them; an administrator those of others.")
 )

@@ -60,6 +60,16 @@ def leave(session: Session, person: str) -> None:
     session.call("POST", f"{_staff(person)}/leave", {})
 
 
+def link_subject(session: Session, person: str, issuer: str, subject: str) -> None:
+    """Who a colleague is at the identity provider. Errors: Problem `conflict` if taken, `forbidden` for oneself."""
+    session.call("PUT", f"{_staff(person)}/external-subject", {"issuer": issuer, "subject": subject})
+
+
+def unlink_subject(session: Session, person: str) -> None:
+    """No single sign-on for a colleague any more."""
+    session.call("DELETE", f"{_staff(person)}/external-subject")
+
+
 def end_sessions_of(session: Session, person: str) -> None:
     """End all sessions of a colleague."""
     session.call("DELETE", f"{_staff(person)}/sessions")

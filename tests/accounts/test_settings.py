@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.accounts.app import create_app
-from services.accounts.context import key_bytes, start
+from services.accounts.context import key_bytes, provider_of, start
 from services.accounts.settings import Settings
 from services.crypto.canonical import b64u
 from services.kit.settings import SettingsError
@@ -103,3 +103,55 @@ async def test_passkeys_belong_to_localhost_in_development_and_to_nothing_by_def
         tmp_path, passkey_rp_id="staff.example.kz", passkey_origins=("https://desk.staff.example.kz:8443",)
     )
     assert good.passkey_rp_id == "staff.example.kz"
+
+
+SIGN_ON = {
+    "oidc_issuer": "https://id.example.org",
+    "oidc_client_id": "adal",
+    "oidc_redirect_uri": "https://consoles.example.org/signed-on",
+}
+
+
+def test_single_sign_on_is_off_until_it_is_whole(tmp_path: Path):
+    assert provider_of(settings(tmp_path)) is None
+    found = provider_of(settings(tmp_path, **SIGN_ON))
+    assert found is not None
+    assert (found.issuer, found.client_id, found.secret) == ("https://id.example.org", "adal", None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"oidc_client_id": ""},
+        {"oidc_redirect_uri": ""},
+        {"oidc_redirect_uri": "http://consoles.example.org/signed-on"},
+        {"oidc_issuer": "http://id.example.org"},
+        {"oidc_issuer": "http://localhost:9000"},
+        {"oidc_issuer": "https://id.example.org?x=1"},
+        {"oidc_issuer": "https://name@id.example.org"},
+        {"oidc_issuer": "ftp://id.example.org"},
+    ],
+    ids=str,
+)
+def test_single_sign_on_needs_safe_addresses(tmp_path: Path, change: dict[str, str]):
+    with pytest.raises(ValidationError):
+        settings(tmp_path, **SIGN_ON | change)
+
+
+def test_a_provider_on_this_machine_is_for_development_only(tmp_path: Path):
+    found = settings(
+        tmp_path, **SIGN_ON | {"environment": "development", "oidc_issuer": "http://localhost:9000"}
+    )
+    assert found.oidc_issuer == "http://localhost:9000"
+    with pytest.raises(ValidationError):
+        settings(tmp_path, **SIGN_ON | {"environment": "development", "oidc_issuer": "http://127.0.0.1:9000"})
+
+
+def test_the_secret_of_the_client_is_a_file_that_stays_out_of_sight(tmp_path: Path):
+    (tmp_path / "client").write_text("a secret\n")
+    found = provider_of(settings(tmp_path, **SIGN_ON, oidc_client_secret_file=tmp_path / "client"))
+    assert found is not None
+    assert found.secret == "a secret"
+    assert "a secret" not in repr(found)
+    with pytest.raises(SettingsError):
+        provider_of(settings(tmp_path, **SIGN_ON, oidc_client_secret_file=tmp_path / "missing"))

@@ -152,3 +152,13 @@ def test_api_clients_from_making_to_closing(adal: Run, strict: Server):
     good(adal("staff", "client", "disable", client, "--enable"))
     assert status(new) == 201
     assert adal("staff", "client", "add", "X", "--scope", "desk").code == 2
+
+
+def test_somebody_is_linked_to_the_identity_provider_and_unlinked(adal: Run, tmp_path: Path):
+    person, _ = colleague(adal, "linked", tmp_path)
+    other, _ = colleague(adal, "unlinked", tmp_path)
+    link = ("--issuer", "https://id.example.org", "--subject", "aigerim")
+    good(adal("staff", "link", person, *link))
+    assert adal("staff", "link", other, *link).code != 0
+    good(adal("staff", "unlink", person))
+    good(adal("staff", "link", other, *link))

@@ -31,7 +31,7 @@ def test_the_commands_are_those_agreed():
         "inbox check", "case list", "case open", "case answer", "case download", "case assign", "case state",
         "case end", "case release",
         "staff add", "staff enrol", "staff list", "staff roles", "staff disable", "staff renew", "staff leave",
-        "staff sessions", "staff recovery", "staff step-up",
+        "staff sessions", "staff recovery", "staff step-up", "staff link", "staff unlink",
         "staff client add", "staff client list", "staff client rotate", "staff client disable",
         "keys make", "keys publish", "keys sign-directory", "log verify",
         "jobs list", "jobs run",

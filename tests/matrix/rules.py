@@ -174,6 +174,9 @@ ACCOUNTS = {
     "start_sign_in": public(),
     "enrol": public(),
     "client_token": public(),
+    "begin_sign_on": public(),
+    "challenge_sign_on": public(),
+    "finish_sign_on": public(),
     # --- one's sessions
     "renew_token": holder("session"),
     "list_sessions": holder("session", "own"),
@@ -220,6 +223,8 @@ ACCOUNTS = {
     "renew_enrolment": staff("administrator@other", step_up=True, oneself=403),
     "leave_staff": staff("administrator@other", step_up=True, oneself=403),
     "end_sessions": staff("administrator"),
+    "link_external_subject": staff("administrator@other", step_up=True, oneself=403),
+    "unlink_external_subject": staff("administrator@other", step_up=True, oneself=403),
     # --- systems
     "list_clients": staff("administrator"),
     "add_client": staff("administrator", step_up=True),

@@ -92,8 +92,7 @@ class Chamber:
             done = reporter.file_sealed(new_report(reporter, mark))
         desk = self.session("desk")
         case = desk.case(desk.find(done.reference).id)
-        desk.assign(case, self.people["lead"].id, "lead")
-        desk.assign(case, self.office.investigator.id)
+        desk.assign(case, self.office.investigator.id, lead=self.people["lead"].id)
         return done.reference, done.receipt
 
     def asked(self, reference: str, mark: str, deferral_days: int = 0) -> str:

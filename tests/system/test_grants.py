@@ -159,6 +159,7 @@ ACCOUNTS_UPDATES = {
 ACCOUNTS_DELETES = {
     *("pending_certificates", "split_keys", "key_shares", "released_shares", "group_keys"),
     *("sessions", "passkeys", "challenges", "recovery_codes", "sign_in_throttle"),
+    *("external_subjects", "external_logins"),
 }
 
 

@@ -181,9 +181,21 @@ def read_and_write(walk: Walk, code: str, mark: str, desk: StaffSession, referen
     assert case.messages[-1].text == f"{mark} answer"
 
 
+def strike_back(walk: Walk, mark: str) -> None:
+    """Report retaliation, once without a word; the inbox then shows since when protection runs."""
+    walk.page.locator("details:has(#retaliation) > summary").click()
+    walk.look("rights")
+    walk.send("/inbox/retaliation")
+    expect(walk.page.locator("#retaliation-error")).to_be_visible()
+    walk.fill(retaliation=f"{mark} dismissed")
+    walk.send("/inbox/retaliation")
+    expect(walk.page.locator("[role=status]")).to_be_visible()
+    walk.look("protected")
+
+
 def name_and_new_code(walk: Walk, code: str, mark: str) -> str:
     """Tell a name, once with a mistake; replace the code. The new code."""
-    walk.page.locator("details").first.locator("summary").click()
+    walk.page.locator("details:has(#phone) > summary").click()
     walk.fill(phone="+7 700 000 00 00")
     walk.send("/inbox/identity")
     expect(walk.page.locator("#name-error")).to_be_visible()
@@ -218,6 +230,7 @@ def test_the_whole_journey_without_script(
     reference = walk.reference()
     type_back(walk, code)
     read_and_write(walk, code, mark, desk, reference)
+    strike_back(walk, mark)
     new = name_and_new_code(walk, code, mark)
     leaves_nothing(walk, [mark, code, new])
     walk.page.context.close()

@@ -1,0 +1,249 @@
+"""Single sign-on against npm's `oidc-provider` as a process: it says who, and nothing more."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from services.crypto import tokens
+from tests.accounts.conftest import PASSWORD, Clock, Office, code_at
+from tests.accounts.provider import SECRET, begin, browse, finish, link, real_provider, use
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[str]:
+    with real_provider() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _settings(
+    issuer: str,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    client_id = getattr(request, "param", "adal")
+    use(monkeypatch, issuer, clock, client_id)
+    if client_id == "adal":
+        (tmp_path / "secret").write_text(SECRET + "\n")
+        monkeypatch.setenv("ADAL_ACCOUNTS_OIDC_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+
+
+async def test_sign_on_gives_a_session_like_any_other(office: Office, issuer: str):
+    desk = await office.enrolled("desk")
+    assert (await link(office, desk, issuer, "aigerim")).status_code == 204
+    begun = await begin(office)
+    assert begun["name"] == "Single sign-on"
+    answer = await finish(office, begun, await browse(begun["authorization_url"], "aigerim"), desk)
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    found = answer.json()
+    assert found["person"]["id"] == str(desk.id)
+    now = int(office.clock().timestamp())
+    claims = tokens.read(found["access_token"], [office.token_key.verify_key], now)
+    assert (claims["roles"], claims["stepped"]) == (["desk"], now)
+    session = {"Authorization": f"Session {found['session']}"}
+    assert (await office.call("POST", "/sessions/current/token", headers=session)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "_settings", ["public-RS256", "public-PS256", "public-ES256", "public-EdDSA"], indirect=True
+)
+async def test_a_public_client_signs_on_with_every_allowed_algorithm(office: Office, issuer: str):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+    begun = await begin(office)
+    sent = await browse(begun["authorization_url"], "aigerim")
+    assert (await finish(office, begun, sent, desk)).status_code == 201
+
+
+async def test_the_address_tells_nothing_but_what_the_provider_needs(office: Office):
+    begun, other = await begin(office), await begin(office)
+    one, two = (parse_qs(urlsplit(each["authorization_url"]).query) for each in (begun, other))
+    assert set(one) == {
+        *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce"),
+        *("code_challenge", "code_challenge_method"),
+    }
+    assert one["scope"] == ["openid"]
+    assert all(one[name] != two[name] for name in ("state", "nonce", "code_challenge"))
+    assert begun["login"] not in begun["authorization_url"]
+
+
+async def test_the_table_of_waiting_logins_opens_nothing(office: Office):
+    begun = await begin(office)
+    query = parse_qs(urlsplit(begun["authorization_url"]).query)
+    row = repr(office.rows("SELECT hash, box FROM accounts.external_logins"))
+    assert all(text not in row for text in (begun["login"], query["state"][0], query["nonce"][0]))
+
+
+async def test_everything_wrong_has_one_answer(office: Office, issuer: str):
+    desk, gone = await office.enrolled("desk"), await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+    await link(office, gone, issuer, "gone")
+    office.change("UPDATE accounts.people SET active = false WHERE id = %s", gone.id)
+    right = code_at(desk.totp, office.clock())
+    wrong = f"{(int(right) + 1) % 1_000_000:06}"
+
+    async def attempt(subject: str, **changes: str | None):
+        begun = await begin(office)
+        sent = await browse(begun["authorization_url"], subject)
+        body = {"login": begun["login"], "state": sent["state"], "code": sent["code"], "totp": right}
+        body = {name: value for name, value in (body | changes).items() if value is not None}
+        return await office.call("POST", "/oidc/finish", body)
+
+    answers = [
+        await attempt("nobody-linked"),
+        await attempt("gone", totp=code_at(gone.totp, office.clock())),
+        await attempt("aigerim", totp=None),
+        await attempt("aigerim", totp=wrong),
+        await attempt("aigerim", totp=None, recovery_code="0123-4567-89ab-cdef"),
+        await attempt("aigerim", state="another"),
+        await attempt("aigerim", code="another"),
+        await attempt("aigerim", login="another"),
+    ]
+    assert [answer.status_code for answer in answers] == [401] * len(answers)
+    assert len({answer.text for answer in answers}) == 1
+    assert len({str(sorted(answer.headers.items())) for answer in answers}) == 1
+    assert answers[0].json()["type"] == "urn:adal:problem:sign-on"
+    assert (await attempt("aigerim")).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("nonce", "another"), ("code_challenge", "A" * 43), ("client_id", "another")]
+)
+async def test_a_changed_address_gives_a_code_that_proves_nothing(
+    office: Office, issuer: str, name: str, value: str
+):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+    begun = await begin(office)
+    before = parse_qs(urlsplit(begun["authorization_url"]).query)[name][0]
+    address = begun["authorization_url"].replace(f"{name}={before}", f"{name}={value}")
+    assert address != begun["authorization_url"]
+    sent = await browse(address, "aigerim")
+    assert (await finish(office, begun, sent, desk)).status_code == 401
+
+
+async def test_a_login_and_a_code_work_once_and_not_for_one_another(office: Office, issuer: str):
+    desk, lead = await office.enrolled("desk"), await office.enrolled("lead")
+    await link(office, desk, issuer, "aigerim")
+    await link(office, lead, issuer, "bolat")
+    begun, second = await begin(office), await begin(office)
+    sent = await browse(begun["authorization_url"], "aigerim")
+    await browse(second["authorization_url"], "bolat")
+    assert (await finish(office, begun, sent, desk)).status_code == 201
+    office.clock.forward(seconds=30)
+    assert (await finish(office, begun, sent, desk)).status_code == 401
+    state = parse_qs(urlsplit(second["authorization_url"]).query)["state"][0]
+    assert (await finish(office, second, {"state": state, "code": sent["code"]}, desk)).status_code == 401
+
+
+async def test_one_login_finished_many_times_at_once_opens_one_session(office: Office, issuer: str):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+    begun = await begin(office)
+    sent = await browse(begun["authorization_url"], "aigerim")
+    answers = await asyncio.gather(*(finish(office, begun, sent, desk) for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [201, 401, 401, 401, 401]
+
+
+async def test_a_login_is_good_for_ten_minutes_and_forgotten_after(office: Office, issuer: str):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+    begun = await begin(office)
+    sent = await browse(begun["authorization_url"], "aigerim")
+    office.clock.forward(minutes=10)
+    assert (await finish(office, begun, sent, desk)).status_code == 401
+    assert office.rows("SELECT * FROM accounts.external_logins") == []
+
+
+async def test_wrong_factors_use_up_the_budget_of_the_password(office: Office, issuer: str):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+
+    async def attempt(subject: str, code: str) -> int:
+        begun = await begin(office)
+        sent = await browse(begun["authorization_url"], subject)
+        return (await finish(office, begun, sent, None, totp=code)).status_code
+
+    for subject in ("aigerim", "nobody-linked"):
+        assert [await attempt(subject, "12345") for _ in range(11)] == [401] * 10 + [429]
+    assert (await office.sign_in(desk, PASSWORD)).status_code == 429
+
+
+# --- links
+
+
+async def test_an_administrator_links_others_and_never_themselves(office: Office, issuer: str):
+    path = f"/staff/{office.administrator}/external-subject"
+    body = {"issuer": issuer, "subject": "me"}
+    assert (await office.call("PUT", path, body, office.as_administrator())).status_code == 403
+    desk = await office.enrolled("desk")
+    path = f"/staff/{desk.id}/external-subject"
+    assert (await office.call("PUT", path, body, office.bearer(desk.id, ["desk"]))).status_code == 403
+    stale = office.bearer(office.administrator, ["administrator"], stepped=301)
+    assert (await office.call("PUT", path, body, stale)).json()["type"] == "urn:adal:problem:step-up"
+    assert office.rows("SELECT * FROM accounts.external_subjects") == []
+
+
+async def test_a_subject_belongs_to_one_person_and_a_person_has_one_subject(office: Office, issuer: str):
+    desk, lead = await office.enrolled("desk"), await office.enrolled("lead")
+    assert (await link(office, desk, issuer, "aigerim")).status_code == 204
+    assert (await link(office, desk, issuer, "aigerim")).status_code == 204
+    assert (await link(office, lead, issuer, "aigerim")).status_code == 409
+    assert (await link(office, desk, issuer, "aigerim-2")).status_code == 204
+    assert office.rows("SELECT person, subject FROM accounts.external_subjects") == [(desk.id, "aigerim-2")]
+    assert (await link(office, lead, issuer + "/other", "aigerim")).status_code == 422
+
+
+async def test_a_refused_link_leaves_the_one_before(office: Office, issuer: str):
+    desk, lead = await office.enrolled("desk"), await office.enrolled("lead")
+    await link(office, desk, issuer, "aigerim")
+    await link(office, lead, issuer, "bolat")
+    assert (await link(office, lead, issuer, "aigerim")).status_code == 409
+    query = "SELECT person FROM accounts.external_subjects WHERE subject = 'bolat'"
+    assert office.rows(query) == [(lead.id,)]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("DELETE", "external-subject"), ("POST", "leave")], ids=["unlink", "leave"]
+)
+async def test_who_is_unlinked_or_has_left_signs_on_no_more(
+    office: Office, issuer: str, method: str, path: str
+):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+    url = f"/staff/{desk.id}/{path}"
+    assert (await office.call(method, url, headers=office.as_administrator())).status_code == 204
+    assert office.rows("SELECT * FROM accounts.external_subjects") == []
+    begun = await begin(office)
+    sent = await browse(begun["authorization_url"], "aigerim")
+    assert (await finish(office, begun, sent, desk)).status_code == 401
+
+
+async def test_nobody_who_has_not_enrolled_signs_on(office: Office, issuer: str):
+    waiting, desk = await office.add("desk"), await office.enrolled("desk")
+    await link(office, waiting, issuer, "new")
+    begun = await begin(office)
+    sent = await browse(begun["authorization_url"], "new")
+    assert (await finish(office, begun, sent, desk)).status_code == 401
+
+
+async def test_nothing_of_a_sign_on_reaches_a_log(
+    office: Office, issuer: str, capfd: pytest.CaptureFixture[str]
+):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "subject-to-find")
+    begun = await begin(office)
+    sent = await browse(begun["authorization_url"], "subject-to-find")
+    assert (await finish(office, begun, sent, desk)).status_code == 201
+    assert (await finish(office, begun, sent, desk)).status_code == 401
+    written = "".join(capfd.readouterr())
+    assert not [text for text in ("subject-to-find", sent["code"], sent["state"]) if text in written]
