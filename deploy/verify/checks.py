@@ -140,7 +140,7 @@ def origins() -> None:
 def nothing_left(made: Stack, words: list[str]) -> None:
     """No word of the journey in a volume or a log, and no address in a log."""
     office_home = made.data / "volumes"
-    nothing_readable(Production(office_home, *(None,) * 5), words)  # type: ignore[arg-type]
+    nothing_readable(Production(office_home, *(None,) * 6), words)  # type: ignore[arg-type]
     logs = list((made.data / "containers").glob("*/*-json.log"))
     assert len(logs) == len(USERS) + 1
     for path in logs:

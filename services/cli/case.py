@@ -67,21 +67,17 @@ def list_cases(
             fields = line.fields
             rows.append(
                 [line.reference, state_name(line.state), line.filed_on.isoformat(), str(fields.get("category")),
-                 str(fields.get("region")), str(fields.get("urgency")), lane_name(line.lane), str(len(line.assignees))]
+                 str(fields.get("region")), str(fields.get("urgency")), str(len(line.assignees)), lane_name(line.lane)]
             )  # fmt: skip
             if len(rows) == limit:
                 break
-    heads = [
-        _("Reference"),
-        _("State"),
-        _("Day"),
-        _("Category"),
-        _("Region"),
-        _("Urgency"),
-        _("Lane"),
-        _("Assigned"),
-    ]
-    table(heads, rows)
+    heads = [_("Reference"), _("State"), _("Day"), _("Category"), _("Region"), _("Urgency"), _("Assigned")]
+    if all(
+        row[-1] == lane_name("main") for row in rows
+    ):  # a column that says nothing costs the width of the others
+        table(heads, [row[:-1] for row in rows])
+    else:
+        table([*heads, _("Lane")], rows)
 
 
 @app.command("open", cls=Command, help=N_("Open a case on this computer and show it."))

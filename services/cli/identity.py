@@ -29,6 +29,8 @@ STATES = {
 RequestArgument = Annotated[
     str, typer.Argument(metavar="REQUEST", help=N_("Id of the request, or its beginning."))
 ]
+#: Enough of an id to name one request, and short enough for a line of a terminal.
+_SHORT = 8
 SeatOption = Annotated[int | None, typer.Option(min=1, help=N_("Your seat, if you hold several."))]
 
 
@@ -73,12 +75,12 @@ def list_requests(ctx: typer.Context, login: LoginOption = None, secrets: Secret
     """Print the coded values of requests."""
     with SignIn(here_of(ctx), login, secrets).session() as session:
         rows = [
-            [one.id, _(STATES.get(one.state, one.state)), one.ground, one.day.isoformat(), _when(one.expires),
+            [one.id[:_SHORT], _(STATES.get(one.state, one.state)), one.ground, one.expires.date().isoformat(),
              f"{one.approvals}/{one.k}", str(one.refusals), f"{one.releases}/{one.k}", one.reference or "-"]
             for one in Custody(session).requests()
         ]  # fmt: skip
-    heads = [_("Request"), _("State"), _("Ground"), _("Day"), _("Open until"), _("Approved"), _("Refused"),
-             _("Released"), _("Reference")]  # fmt: skip
+    heads = [_("Request"), _("State"), _("Ground"), _("Open until"), _("Approved"), _("Refused"), _("Released"),
+             _("Reference")]  # fmt: skip
     table(heads, rows)
 
 

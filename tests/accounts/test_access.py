@@ -13,6 +13,7 @@ from services.accounts import (
     me_routes,
     routes,
     rules,
+    sign_on_routes,
     staff_routes,
 )
 from services.contracts.accounts import Role
@@ -50,6 +51,8 @@ CALLS = {
     "renew_enrolment": ("POST", f"/staff/{SOMEBODY}/enrolment"),
     "end_sessions": ("DELETE", f"/staff/{SOMEBODY}/sessions"),
     "leave_staff": ("POST", f"/staff/{SOMEBODY}/leave"),
+    "link_external_subject": ("PUT", f"/staff/{SOMEBODY}/external-subject"),
+    "unlink_external_subject": ("DELETE", f"/staff/{SOMEBODY}/external-subject"),
     "list_clients": ("GET", "/clients"),
     "add_client": ("POST", "/clients"),
     "renew_client_secret": ("POST", f"/clients/{SOMEBODY}/secret"),
@@ -57,6 +60,7 @@ CALLS = {
 }
 ADMINISTRATION = (
     *("add_staff", "store_certificate", "change_roles", "set_active", "renew_enrolment", "end_sessions"),
+    *("link_external_subject", "unlink_external_subject"),
     *("leave_staff", "list_clients", "add_client", "renew_client_secret", "set_client_active"),
 )
 ONESELF = (
@@ -79,12 +83,13 @@ ALLOWED: dict[str, Collection[str]] = {
 #: Routes before sign-in, and those of a session, which ask for its secret instead of a token.
 WITHOUT_TOKEN = {
     *("sign_in", "start_sign_in", "enrol", "client_token"),
+    *("begin_sign_on", "challenge_sign_on", "finish_sign_on"),
     *("renew_token", "sign_out", "list_sessions", "end_session", "end_other_sessions"),
     *("start_step_up", "step_up"),
 }
 ROUTERS = (
     *(routes.router, staff_routes.router, me_routes.router, admin_routes.router),
-    *(client_routes.router, keys_routes.router),
+    *(client_routes.router, keys_routes.router, sign_on_routes.router),
 )
 
 

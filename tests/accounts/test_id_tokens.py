@@ -186,7 +186,9 @@ async def test_keys_are_kept_for_an_hour_and_fetched_once_more_for_an_unknown_on
 
 
 @pytest.mark.anyio
-async def test_a_symmetric_key_that_the_issuer_publishes_is_not_used(liar: Liar, office: Office, desk: Colleague):
+async def test_a_symmetric_key_that_the_issuer_publishes_is_not_used(
+    liar: Liar, office: Office, desk: Colleague
+):
     secret = OctKey.generate_key(256, {"kid": "one"})
     liar.keys = [dict(secret.as_dict(private=True))]
     answer = await attempt(office, liar, desk, lambda right: signed(right, secret, "HS256"))
@@ -249,3 +251,14 @@ async def test_a_passkey_may_be_asked_for_by_a_login_that_waits(liar: Liar, offi
     assert answer.json()["public_key"]["userVerification"] == "required"
     assert not answer.json()["public_key"].get("allowCredentials")
     assert (await office.call("POST", "/oidc/challenges", {"login": "another"})).status_code == 401
+
+
+@pytest.fixture
+def nobody_there(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    use(monkeypatch, "http://localhost:1", clock)
+
+
+@pytest.mark.anyio
+async def test_a_provider_that_does_not_listen_is_a_clear_problem(nobody_there: None, office: Office):
+    answer = await office.call("POST", "/oidc/begin")
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:adal:problem:identity-provider")

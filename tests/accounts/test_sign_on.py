@@ -247,3 +247,16 @@ async def test_nothing_of_a_sign_on_reaches_a_log(
     assert (await finish(office, begun, sent, desk)).status_code == 401
     written = "".join(capfd.readouterr())
     assert not [text for text in ("subject-to-find", sent["code"], sent["state"]) if text in written]
+
+
+async def test_a_recovery_code_stands_in_for_the_factor_once(office: Office, issuer: str):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+    made = await office.call("POST", "/me/recovery-codes", headers=office.bearer(desk.id, ["desk"]))
+    code = made.json()["codes"][0]
+    statuses = []
+    for _ in range(2):
+        begun = await begin(office)
+        sent = await browse(begun["authorization_url"], "aigerim")
+        statuses.append((await finish(office, begun, sent, None, recovery_code=code)).status_code)
+    assert statuses == [201, 401]

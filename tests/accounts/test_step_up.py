@@ -23,6 +23,8 @@ CALLS = {
     "set_active": ("PUT", f"/staff/{SOMEBODY}/active"),
     "renew_enrolment": ("POST", f"/staff/{SOMEBODY}/enrolment"),
     "leave_staff": ("POST", f"/staff/{SOMEBODY}/leave"),
+    "link_external_subject": ("PUT", f"/staff/{SOMEBODY}/external-subject"),
+    "unlink_external_subject": ("DELETE", f"/staff/{SOMEBODY}/external-subject"),
     "add_client": ("POST", "/clients"),
     "renew_client_secret": ("POST", f"/clients/{SOMEBODY}/secret"),
     "set_client_active": ("PUT", f"/clients/{SOMEBODY}/active"),

@@ -12,6 +12,7 @@ import pytest
 
 from services.client.directory import INTAKE, Directories
 from services.client.errors import Problem
+from services.client.http import Http
 from services.client.log import GRACE, Standing, find_leaf, too_late, verify_log
 from services.client.memory import Memory
 from services.client.witness import KEY, STATE, Folder, LostState, Misbehaviour, Seen, Witness, judge
@@ -331,7 +332,7 @@ def test_a_name_that_no_note_may_carry_makes_no_witness(tmp_path: Path, name: st
 # --- what clients make of it
 
 
-def client(url: str, at: datetime = NOW, memory: Memory | None = None) -> Any:
+def client(url: str, at: datetime = NOW, memory: Memory | None = None) -> tuple[Http, Directories]:
     http = http_to(url)
     return http, Directories(http, world().root_keys, memory, lambda: at)
 
@@ -418,10 +419,10 @@ def test_a_leaf_that_no_witness_saw_two_days_after_it_was_due_is_refused():
     log.served_as_witnessed = log.cosigned(*NAMES, at=LATE)
     log.grow()
     with serving(log.answer) as local:
-        args = (*client(local.url, LATE), log.entries[300][32:], ORIGIN)
-        assert find_leaf(*args, promised_on=LATE.date()) is not None
+        (http, directories), leaf = client(local.url, LATE), log.entries[300][32:]
+        assert find_leaf(http, directories, leaf, ORIGIN, LATE.date()) is not None
         with pytest.raises(Refused, match="in time"):
-            find_leaf(*args, promised_on=LATE.date() - timedelta(days=7))
+            find_leaf(http, directories, leaf, ORIGIN, LATE.date() - timedelta(days=7))
 
 
 def test_an_equivocating_log_is_refused_by_a_client_that_remembers():

@@ -74,7 +74,8 @@ def opened_office(home: Path, here: Here, staff_here: Here) -> Iterator[Office]:
             _, enrolment = session.add_staff(f"journey-{role}", "Invented Person", [role])
             made[role] = enrol_with_keys(staff_here, f"journey-{role}", enrolment)
             certify(staff_here, session, made[role], [role])
-    office = Office(home, here, staff_here, *made.values())
+    desk, investigator, custodian, lead = made.values()
+    office = Office(home, here, staff_here, desk, investigator, custodian, lead)
     yield office
     for session in office.sessions:
         session.close()

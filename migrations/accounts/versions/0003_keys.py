@@ -59,7 +59,9 @@ def upgrade() -> None:
         sa.Column("key_id", sa.Text(), nullable=False),
         sa.Column("holder", sa.Text(), nullable=False, comment="id of the key it is sealed to"),
         sa.Column("data", sa.LargeBinary(), nullable=False, comment="age file sealed to the holder"),
-        sa.ForeignKeyConstraint(["key_id"], ["accounts.split_keys.key_id"], name=op.f("fk_key_shares_key_id")),
+        sa.ForeignKeyConstraint(
+            ["key_id"], ["accounts.split_keys.key_id"], name=op.f("fk_key_shares_key_id")
+        ),
         sa.PrimaryKeyConstraint("key_id", "holder", name=op.f("pk_key_shares")),
         schema="accounts",
     )

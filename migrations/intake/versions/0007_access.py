@@ -38,7 +38,11 @@ def upgrade() -> None:
     )
     op.drop_index("ix_grants_report_id_holder", table_name="grants", schema="intake")
     op.create_index(
-        "uq_grants_report_holder_key", "grants", ["report_id", "holder", "key_n"], unique=True, schema="intake"
+        "uq_grants_report_holder_key",
+        "grants",
+        ["report_id", "holder", "key_n"],
+        unique=True,
+        schema="intake",
     )
     op.drop_index("uq_assignments_report_person", table_name="assignments", schema="intake")
     op.create_index(
