@@ -67,6 +67,7 @@ STEP_UP: frozenset[str] = frozenset(
         "set_active",
         "renew_enrolment",
         "leave_staff",
+        "destroy_group_key",
         "link_external_subject",
         "unlink_external_subject",
         "add_client",

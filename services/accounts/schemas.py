@@ -79,6 +79,10 @@ class SignOnBegun(Model):
     name: str = Field(description="of the identity provider, as shown to people")
 
 
+class BeginSignOn(Model):
+    """Nothing is asked; but a body of JSON is what a form on another site cannot send."""
+
+
 class SignOnChallengeAsked(Model):
     login: Secret
 

@@ -9,6 +9,7 @@ from services.accounts.admin_routes import Subject
 from services.accounts.context import InContext
 from services.accounts.routes import AtDoor, never_cached
 from services.accounts.schemas import (
+    BeginSignOn,
     Challenge,
     ExternalSubject,
     FinishSignOn,
@@ -40,8 +41,8 @@ def _sign_on(door: AtDoor) -> SignOn:
 AtSignOn = Annotated[SignOn, Depends(_sign_on)]
 
 
-@router.post("/oidc/begin", status_code=201, responses=responses(404, 503))
-async def begin_sign_on(sign_on: AtSignOn) -> SignOnBegun:
+@router.post("/oidc/begin", status_code=201, responses=responses(404, 422, 503))
+async def begin_sign_on(sign_on: AtSignOn, _body: BeginSignOn) -> SignOnBegun:
     """Where the browser goes to sign in at the identity provider. Good for ten minutes and one answer."""
     return await sign_on.begin()
 

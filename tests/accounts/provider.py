@@ -96,7 +96,7 @@ async def link(office: Office, who: Colleague, issuer: str, subject: str) -> htt
 
 
 async def begin(office: Office) -> dict[str, str]:
-    answer = await office.call("POST", "/oidc/begin")
+    answer = await office.call("POST", "/oidc/begin", {})
     assert answer.status_code == 201, answer.text
     found: dict[str, str] = answer.json()
     return found

@@ -217,7 +217,7 @@ FAILURES: dict[str, Callable[[Liar], object]] = {
 @pytest.mark.parametrize("name", FAILURES)
 async def test_a_provider_that_fails_is_a_clear_problem(liar: Liar, office: Office, name: str):
     FAILURES[name](liar)
-    answer = await office.call("POST", "/oidc/begin")
+    answer = await office.call("POST", "/oidc/begin", {})
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:adal:problem:identity-provider")
     assert office.rows("SELECT * FROM accounts.external_logins") == []
 
@@ -260,5 +260,5 @@ def nobody_there(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, c
 
 @pytest.mark.anyio
 async def test_a_provider_that_does_not_listen_is_a_clear_problem(nobody_there: None, office: Office):
-    answer = await office.call("POST", "/oidc/begin")
+    answer = await office.call("POST", "/oidc/begin", {})
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:adal:problem:identity-provider")

@@ -76,6 +76,17 @@ async def test_the_address_tells_nothing_but_what_the_provider_needs(office: Off
     assert begun["login"] not in begun["authorization_url"]
 
 
+@pytest.mark.parametrize(
+    "kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b", "text/plain"]
+)
+@pytest.mark.parametrize("path", ["begin", "challenges", "finish"])
+async def test_a_form_of_another_site_begins_and_ends_nothing(office: Office, path: str, kind: str):
+    url = f"/api/accounts/v1/oidc/{path}"
+    answer = await office.client.post(url, content=b"{}", headers={"Content-Type": kind})
+    assert answer.status_code in {415, 422}
+    assert office.rows("SELECT count(*) FROM accounts.external_logins") == [(0,)]
+
+
 async def test_the_table_of_waiting_logins_opens_nothing(office: Office):
     begun = await begin(office)
     query = parse_qs(urlsplit(begun["authorization_url"]).query)

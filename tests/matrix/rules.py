@@ -209,7 +209,7 @@ ACCOUNTS = {
     ),
     "keep_my_group_key": staff("everybody"),
     "drop_my_group_key": staff("everybody@own"),
-    "destroy_group_key": staff("lead"),
+    "destroy_group_key": staff("lead", step_up=True),
     "store_split": staff(
         "everybody@own custodian@seat payments@own,payments", own=403, other=403, seat=403, payments=403
     ),

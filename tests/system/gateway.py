@@ -133,6 +133,8 @@ def running(home: Path, settings: dict[str, str]) -> Iterator[Gateway]:
         config = configured(home, ports, made.citizens, made.staff)
         command = [nginx(), "-p", str(config), "-c", str(config / "nginx.conf"), "-g", "daemon off;"]
         _start(stack, made, "nginx", command, clean)
+        for service in SERVICES:  # one that is still starting would be a 502
+            _wait(f"http://127.0.0.1:{ports[service]}/readyz", made.trust)
         _wait(f"{made.url}/api/rewards/v1/mci", made.trust)
         yield made
 
@@ -168,4 +170,4 @@ def _wait(url: str, trust: ssl.SSLContext) -> None:
             if httpx2.get(url, verify=trust, timeout=5).status_code == 200:
                 return
         time.sleep(0.2)
-    raise AssertionError("the gateway does not answer")
+    raise AssertionError("a service or the gateway does not answer")
