@@ -12,7 +12,6 @@ from sqlalchemy import Row
 from services.accounts import admin_store, rules, store
 from services.accounts.callers import CallerNow, NotOneself
 from services.accounts.context import InContext
-from services.accounts.routes import never_cached
 from services.accounts.schemas import Active, EnrolmentRenewed, Roles
 from services.kit.clock import day_of
 from services.kit.db import Connection
@@ -24,7 +23,6 @@ router = APIRouter(
     prefix="/api/accounts/v1",
     tags=["administration"],
     route_class=JsonRoute,
-    dependencies=[Depends(never_cached)],
     responses=responses(401, 403, 404, 422),
 )
 

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.accounts import client_store, rules
 from services.accounts.callers import CallerNow
 from services.accounts.context import Context, InContext
-from services.accounts.routes import never_cached
 from services.accounts.schemas import (
     Active,
     ClientLine,
@@ -32,7 +31,6 @@ router = APIRouter(
     prefix="/api/accounts/v1/clients",
     tags=["clients"],
     route_class=JsonRoute,
-    dependencies=[Depends(never_cached)],
 )
 _NAME_TAKEN = N_("There is a client with this name already.")
 _NO_SECRET = bytes(32)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, TypeVar, cast
 from uuid import UUID
 
@@ -14,10 +13,8 @@ from services.accounts.passkeys import RelyingParty
 from services.accounts.settings import Settings
 from services.accounts.throttle import Budget
 from services.crypto import secretbox, totp
-from services.crypto.canonical import unb64u
-from services.crypto.errors import CryptoError
 from services.crypto.signatures import SigningKey
-from services.kit.settings import SettingsError, read_secret
+from services.kit.settings import SettingsError, key_bytes, read_secret
 
 T = TypeVar("T")
 NOBODY = UUID(int=0)
@@ -71,17 +68,6 @@ class Context:
 
     def open_totp(self, box: bytes, person: UUID) -> bytes:
         return secretbox.open_box(self.service_key, box, person.bytes)
-
-
-def key_bytes(path: Path, name: str) -> bytes:
-    """32 bytes from a file of base64url or hexadecimal text. Errors: SettingsError."""
-    try:
-        text = read_secret(path, name).decode("ascii")
-        return bytes.fromhex(text) if len(text) == 64 else unb64u(text, 32)
-    except (CryptoError, ValueError):
-        raise SettingsError(
-            f"the secret file of {name} does not hold 32 bytes as base64url or hexadecimal text"
-        ) from None
 
 
 def provider_of(settings: Settings) -> Provider | None:

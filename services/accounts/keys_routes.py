@@ -8,13 +8,12 @@ and commitments itself.
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path, Request
 from pydantic import Field
 from sqlalchemy import Row
 
 from services.accounts import keys_rules, keys_store, store
 from services.accounts.callers import CallerNow, Named
-from services.accounts.routes import never_cached
 from services.accounts.schemas import GroupKeyData, KeyFile, KeyId
 from services.contracts.accounts import Role
 from services.crypto import age
@@ -26,7 +25,7 @@ from services.crypto.splits import Split, parse_split
 from services.kit.clock import day_of
 from services.kit.db import Connection
 from services.kit.i18n import N_
-from services.kit.problems import Conflict, FieldError, Forbidden, Invalid, NotFound, responses
+from services.kit.problems import Conflict, Forbidden, Invalid, NotFound, responses
 from services.kit.service import JsonRoute
 from services.kit.wire import B64u, Base64, Model
 
@@ -34,7 +33,6 @@ router = APIRouter(
     prefix="/api/accounts/v1",
     tags=["keys"],
     route_class=JsonRoute,
-    dependencies=[Depends(never_cached)],
     responses=responses(401, 403),
 )
 
@@ -156,13 +154,13 @@ async def _about(
         document = Signed.from_json(body)
         found = Certificate.from_json(document.body)
     except CryptoError:
-        raise _invalid("/body", _CERTIFICATE) from None
+        raise Invalid.at("/body", _CERTIFICATE) from None
     if who == person:
         raise Conflict(_ONESELF)
     if len({key for key, _ in document.signatures}) != signatures or len(document.signatures) != signatures:
-        raise _invalid("/signatures", message)
+        raise Invalid.at("/signatures", message)
     if not _is_about(found, await keys_store.lock_person(conn, person)):
-        raise _invalid("/body", _OTHER_KEYS)
+        raise Invalid.at("/body", _OTHER_KEYS)
     return document, found
 
 
@@ -202,7 +200,7 @@ async def keep_my_group_key(who: CallerNow, conn: Connection, key_id: ThatKey, b
 async def check_holding(conn: Connection, key_id: str, person: UUID, roles: Any, data: bytes) -> None:
     """Return if a person with these roles may hold this wrapped key. Errors: Invalid, Conflict."""
     if not sealed_to_one(data):
-        raise _invalid("/data", _GROUP_KEY)
+        raise Invalid.at("/data", _GROUP_KEY)
     if not keys_rules.may_hold(key_id, person, roles):
         raise Conflict(_NOT_FOR_THEM)
     if keys_rules.other_seat(key_id, await keys_store.held_keys(conn, person)):
@@ -240,9 +238,9 @@ async def store_split(
     split = _split(body.document)
     files = {share.holder: share.data for share in body.shares}
     if split.of != key_id or sorted(files) != sorted(name for name, _ in split.holders):
-        raise _invalid("/shares", _SPLIT)
+        raise Invalid.at("/shares", _SPLIT)
     if len(files) != len(body.shares) or not all(sealed_to_one(data) for data in files.values()):
-        raise _invalid("/shares", _SPLIT)
+        raise Invalid.at("/shares", _SPLIT)
     day = day_of(request.app.state.clock())
     await keys_store.store_split(conn, key_id, body.document, files, who.person, day)
 
@@ -251,7 +249,7 @@ def _split(document: dict[str, Any]) -> Split:
     try:
         return parse_split(Signed.from_json(document))
     except CryptoError:
-        raise _invalid("/document", _SPLIT) from None
+        raise Invalid.at("/document", _SPLIT) from None
 
 
 @router.get("/split-keys")
@@ -293,7 +291,3 @@ def sealed_to_one(data: bytes) -> bool:
         return age.stanza_types(data) == ["mlkem768x25519"]
     except CryptoError:
         return False
-
-
-def _invalid(pointer: str, message: str) -> Invalid:
-    return Invalid(errors=[FieldError(pointer, message)])

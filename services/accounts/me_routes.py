@@ -4,13 +4,12 @@ import base64
 import os
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 
 from services.accounts import factor_store, factors, rules
 from services.accounts.callers import CallerNow
 from services.accounts.context import InContext
 from services.accounts.passkeys import Claim, PasskeyRefused
-from services.accounts.routes import never_cached
 from services.accounts.schemas import (
     Challenge,
     Enrolled,
@@ -31,7 +30,6 @@ router = APIRouter(
     prefix="/api/accounts/v1/me",
     tags=["second factors"],
     route_class=JsonRoute,
-    dependencies=[Depends(never_cached)],
     responses=responses(401, 403),
 )
 

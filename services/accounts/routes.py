@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request
 
 from services.accounts import store
 from services.accounts.context import InContext
@@ -26,15 +26,7 @@ from services.kit.db import Connection
 from services.kit.problems import NotFound, Unauthorised, responses
 from services.kit.service import JsonRoute
 
-
-def never_cached(response: Response) -> None:
-    """Nothing of an account stays in a cache."""
-    response.headers["Cache-Control"] = "no-store"
-
-
-router = APIRouter(
-    prefix="/api/accounts/v1", tags=["sessions"], route_class=JsonRoute, dependencies=[Depends(never_cached)]
-)
+router = APIRouter(prefix="/api/accounts/v1", tags=["sessions"], route_class=JsonRoute)
 
 
 def _door(request: Request, context: InContext) -> Door:

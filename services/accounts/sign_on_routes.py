@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from services.accounts import sign_on_store
 from services.accounts.admin_routes import Subject
 from services.accounts.context import InContext
-from services.accounts.routes import AtDoor, never_cached
+from services.accounts.routes import AtDoor
 from services.accounts.schemas import (
     BeginSignOn,
     Challenge,
@@ -27,7 +27,6 @@ router = APIRouter(
     prefix="/api/accounts/v1",
     tags=["single sign-on"],
     route_class=JsonRoute,
-    dependencies=[Depends(never_cached)],
 )
 
 _TAKEN = N_("This subject is linked to somebody else. Unlink it there first.")

@@ -6,14 +6,13 @@ make any: a client trusts a certificate for its signatures, not for coming from 
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Row
 
 from services.accounts import keys_routes, keys_rules, keys_store, store
 from services.accounts.admin_routes import refuse_conflicts
 from services.accounts.callers import CallerNow, Named
 from services.accounts.context import InContext
-from services.accounts.routes import never_cached
 from services.accounts.schemas import (
     Added,
     GroupKey,
@@ -35,7 +34,6 @@ from services.kit.i18n import N_
 from services.kit.pages import decode_cursor, encode_cursor
 from services.kit.problems import (
     Conflict,
-    FieldError,
     Forbidden,
     Invalid,
     responses,
@@ -46,7 +44,6 @@ router = APIRouter(
     prefix="/api/accounts/v1",
     tags=["staff"],
     route_class=JsonRoute,
-    dependencies=[Depends(never_cached)],
     responses=responses(401, 403),
 )
 
@@ -99,13 +96,13 @@ async def store_my_key(
 def _check_key(key: StaffKey) -> None:
     """Errors: Invalid. Beside a passphrase there must be no second way in."""
     if len(key.verify_key) != 32:
-        raise _invalid("/verify_key", _VERIFY_KEY)
+        raise Invalid.at("/verify_key", _VERIFY_KEY)
     try:
         age.HybridRecipient.parse(key.recipient)
     except CryptoError:
-        raise _invalid("/recipient", _RECIPIENT) from None
+        raise Invalid.at("/recipient", _RECIPIENT) from None
     if _stanzas(key.wrapped) != ["scrypt"]:
-        raise _invalid("/wrapped", _WRAPPED)
+        raise Invalid.at("/wrapped", _WRAPPED)
 
 
 def _stanzas(data: bytes) -> list[str]:
@@ -114,10 +111,6 @@ def _stanzas(data: bytes) -> list[str]:
         return age.stanza_types(data)
     except CryptoError:
         return []
-
-
-def _invalid(pointer: str, message: str) -> Invalid:
-    return Invalid(errors=[FieldError(pointer, message)])
 
 
 @router.get("/staff", responses=responses(422))
@@ -165,9 +158,9 @@ async def store_certificate(request: Request, named: Named, conn: Connection, bo
         document = Signed.from_json(body)
         found = Certificate.from_json(document.body)
     except CryptoError:
-        raise _invalid("/body", _CERTIFICATE) from None
+        raise Invalid.at("/body", _CERTIFICATE) from None
     if found.person != str(named):
-        raise _invalid("/body/person", _NOT_THEIRS)
+        raise Invalid.at("/body/person", _NOT_THEIRS)
     now = request.app.state.clock()
     await store.store_certificate(conn, named, document.to_json(), found.valid_from, found.valid_until, now)
 

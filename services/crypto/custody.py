@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 from services.crypto import canonical, rules
 from services.crypto.age import HybridIdentity, open_part, seal
@@ -77,7 +76,7 @@ class IdentityRequest:
         if not reason or len(set(reason)) != len(reason):
             raise FormatError("not a list of the right length")
         return cls(
-            id=uuid_text(found["id"]),
+            id=rules.uuid(found["id"]),
             rid=rules.bytes32(found["rid"]),
             ground=rules.code(found["ground"]),
             reason=reason,
@@ -137,7 +136,7 @@ def request_leaf(request: CheckedRequest, day: date, salt: bytes) -> bytes:
 def seal_reason(text: str, request_id: str, rid: bytes, seats: Sequence[Seat]) -> list[bytes]:
     """The reason, in files for at most eight seats each. Errors: FormatError, Refused."""
     document = canonical.dumps(
-        {"id": uuid_text(request_id), "rid": b64u(rid), "text": rules.text(text, MAX_REASON),
+        {"id": rules.uuid(request_id), "rid": b64u(rid), "text": rules.text(text, MAX_REASON),
          "type": "identity-reason", "v": 1}
     )  # fmt: skip
     groups = [seats[i : i + READERS_OF_A_FILE] for i in range(0, len(seats), READERS_OF_A_FILE)]
@@ -347,7 +346,7 @@ class Undertaking:
         found = members(value, _UNDERTAKING)
         rules.version(found["v"])
         return cls(
-            person=uuid_text(found["person"]),
+            person=rules.uuid(found["person"]),
             day=rules.day(found["day"]),
             request=rules.bytes32(found["request"]),
             rid=rules.bytes32(found["rid"]),
@@ -373,18 +372,6 @@ def check_undertaking(doc: Signed, request: CheckedRequest) -> Undertaking:
 
 
 # --- small shapes
-
-
-def uuid_text(value: Any) -> str:
-    """A UUID in lower case. Error: FormatError."""
-    found = rules.text(value, 36)
-    try:
-        spelled = str(UUID(found))
-    except ValueError:
-        raise FormatError("not a UUID") from None
-    if spelled != found:
-        raise FormatError("not a UUID")
-    return found
 
 
 def _day(value: Any) -> date | None:

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime
 from typing import Any
+from uuid import UUID
 
 from services.crypto.age import HybridRecipient
 from services.crypto.canonical import MAX_INTEGER, unb64u
@@ -56,6 +57,18 @@ def bytes32(value: Any) -> bytes:
 def recipient(value: Any) -> HybridRecipient:
     """A hybrid recipient from its text. Error: FormatError."""
     return HybridRecipient.parse(text(value, 4096))
+
+
+def uuid(value: Any) -> str:
+    """A UUID in lower case. Error: FormatError."""
+    found = text(value, 36)
+    try:
+        spelled = str(UUID(found))
+    except ValueError:
+        raise FormatError("not a UUID") from None
+    if spelled != found:
+        raise FormatError("not a UUID")
+    return found
 
 
 def day(value: Any) -> date:

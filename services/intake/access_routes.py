@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 
 from services.crypto import age
 from services.crypto.canonical import b64u
@@ -19,7 +19,6 @@ from services.intake.access_schemas import Assigned, EndOfAccess, NewAssignee, N
 from services.intake.access_store import NewGrant
 from services.intake.context import InContext
 from services.intake.inbox import Files
-from services.intake.inbox_routes import never_cached
 from services.intake.schemas import Stored
 from services.intake.staff_routes import ThisCase
 from services.kit.clock import day_of
@@ -33,7 +32,6 @@ router = APIRouter(
     prefix="/api/intake/v1/staff",
     tags=["staff"],
     route_class=JsonRoute,
-    dependencies=[Depends(never_cached)],
     responses=responses(401, 403),
 )
 

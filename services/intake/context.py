@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any, cast
 
 import anyio
@@ -19,7 +18,7 @@ from services.intake.settings import Settings
 from services.kit import logs
 from services.kit.blobs import LocalBlobs
 from services.kit.problems import Unavailable
-from services.kit.settings import SettingsError, read_secret
+from services.kit.settings import key_bytes
 
 _RELOAD = timedelta(seconds=10)
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -112,14 +111,6 @@ class Context:
     door: Any
     pages: Any
     stretching: anyio.CapacityLimiter
-
-
-def key_bytes(path: Path, name: str) -> bytes:
-    """32 bytes from a file of b64u text. Errors: SettingsError."""
-    try:
-        return unb64u(read_secret(path, name).decode("ascii"), 32)
-    except (CryptoError, UnicodeDecodeError):
-        raise SettingsError(f"the secret file of {name} does not hold 32 bytes as base64url text") from None
 
 
 async def start(app: FastAPI) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Path, Query, Request
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Request
 from sqlalchemy import Row
 
 from services.intake import custody, custody_store, log, rules
@@ -27,7 +27,6 @@ from services.intake.custody_schemas import (
     UndertakingLine,
     UndertakingPage,
 )
-from services.intake.inbox_routes import never_cached
 from services.intake.jobs import publish_soon
 from services.intake.schemas import Fields
 from services.kit.clock import day_of
@@ -41,7 +40,6 @@ router = APIRouter(
     prefix="/api/intake/v1/staff",
     tags=["custody"],
     route_class=JsonRoute,
-    dependencies=[Depends(never_cached)],
     responses=responses(401, 403),
 )
 Cursor = Annotated[str | None, Query(max_length=200)]

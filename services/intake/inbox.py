@@ -31,6 +31,9 @@ from services.kit.clock import day_of
 from services.kit.i18n import N_
 from services.kit.problems import Conflict, FieldError, Invalid, NotFound, Problem, TooLarge, Unauthorised
 
+#: Roles of parts that say something in words.
+MESSAGE, RETALIATION = "message", "retaliation"
+
 _NOT_SEALED = N_("This is not a sealed part of the expected kind. Nothing was stored.")
 _LENGTH = N_("A receipt code has 24 digits. Look at it again.")
 _CHECK = N_("A digit of the receipt code is wrong or two are swapped. Look at it again.")
@@ -179,10 +182,8 @@ async def require_newest_key(conn: AsyncConnection, report_id: UUID, key: int | 
         raise Conflict(_PLACE)
 
 
-async def protect(conn: AsyncConnection, context: Context, report_id: UUID, now: datetime) -> None:
-    """Flag a report on which retaliation was reported, and start its clock once."""
-    await store.lock_report(conn, report_id)
-    day = day_of(now)
+async def _protect(conn: AsyncConnection, context: Context, report_id: UUID, day: date) -> None:
+    """Flag a locked report on which retaliation was reported, and start its clock once."""
     ends = protection.last_day(day, context.settings.labour_protection_months)
     await protection_store.start(conn, report_id, day, ends)
 
@@ -247,7 +248,7 @@ async def append(
     seal: Callable[[store.Place], Files],
     expected: int | None = None,
 ) -> Stored:
-    """Add what `seal` makes for the next place of its author's chain.
+    """Add what `seal` makes for the next place of its author's chain; a report of retaliation starts protection.
 
     The report is locked first, so that two messages never take the same place. Errors: Conflict when `expected` is
     not that place.
@@ -260,6 +261,9 @@ async def append(
     files = await anyio.to_thread.run_sync(seal, place)
     new: list[tuple[str, str, int | None, bytes]] = [(files.role, author, place.n, files.part)]
     new += [("attachment", author, None, data) for data in files.attachments]
+    day = day_of(now)
     async with written(context, new) as parts:
-        number = await store.add_parts(conn, report_id, day_of(now), parts)
+        number = await store.add_parts(conn, report_id, day, parts)
+        if files.role == RETALIATION:
+            await _protect(conn, context, report_id, day)
     return Stored(number=number, n=place.n, sha256=parts[0].sha256)

@@ -14,7 +14,7 @@ from services.intake.filing import lookup_mac, refuse
 from services.intake.form import check_identity
 from services.intake.inbox import Files, Visit, bearer, confirmed, find, from_token
 from services.intake.models import idempotency_keys
-from services.intake.routes import NO_STORE, AtDoor, Key, as_json, created, replayed
+from services.intake.routes import AtDoor, Key, as_json, created, replayed
 from services.intake.schemas import (
     InboxToken,
     InboxView,
@@ -37,19 +37,13 @@ from services.kit.i18n import N_
 from services.kit.problems import Conflict, FieldError, Invalid, NotFound, TooLarge, responses
 from services.kit.service import JsonRoute
 
-
-async def never_cached(response: Response) -> None:
-    """Nothing of an inbox stays in a cache."""
-    response.headers.update(NO_STORE)
-
-
-router = APIRouter(
-    prefix="/api/intake/v1/inbox", tags=["inbox"], route_class=JsonRoute, dependencies=[Depends(never_cached)]
-)
+router = APIRouter(prefix="/api/intake/v1/inbox", tags=["inbox"], route_class=JsonRoute)
 Token = Annotated[str | None, Depends(bearer)]
 _NO_PENDING = N_(
     "There is no new code to confirm, or the inbox changed in the meantime. Ask for a new code again."
 )
+#: Names of operations in fingerprints of requests.
+_OPERATIONS = {inbox.MESSAGE: "messages", inbox.RETALIATION: "retaliation"}
 _TAKEN = N_("This code cannot be used. Make another one.")
 
 
@@ -99,13 +93,7 @@ async def send_message(
     request: Request, conn: Connection, context: InContext, visit: Visiting, key: Key, body: SealedMessage
 ) -> Response:
     """Add a sealed message, with sealed attachments."""
-    if (known := await _once(request, conn, key, f"messages/{visit.report.id}")) is not None:
-        return replayed(known)
-    inbox.check_files(context, body.part, body.attachments, stanzas=1)
-    await inbox.require_newest_key(conn, visit.report.id, body.key)
-    return await _append(
-        request, conn, context, visit, key, Files("message", body.part, body.attachments), body.n
-    )
+    return await _words(request, conn, context, visit, key, body, inbox.MESSAGE)
 
 
 @router.post(
@@ -115,14 +103,24 @@ async def report_retaliation(
     request: Request, conn: Connection, context: InContext, visit: Visiting, key: Key, body: SealedMessage
 ) -> Response:
     """Report retaliation: sealed like a message. The case is flagged, and protection runs from this day."""
-    if (known := await _once(request, conn, key, f"retaliation/{visit.report.id}")) is not None:
+    return await _words(request, conn, context, visit, key, body, inbox.RETALIATION)
+
+
+async def _words(
+    request: Request,
+    conn: Connection,
+    context: Context,
+    visit: Visit,
+    key: Key,
+    body: SealedMessage,
+    role: str,
+) -> Response:
+    if (known := await _once(request, conn, key, f"{_OPERATIONS[role]}/{visit.report.id}")) is not None:
         return replayed(known)
     inbox.check_files(context, body.part, body.attachments, stanzas=1)
     await inbox.require_newest_key(conn, visit.report.id, body.key)
-    await inbox.protect(conn, context, visit.report.id, request.app.state.clock())
-    return await _append(
-        request, conn, context, visit, key, Files("retaliation", body.part, body.attachments), body.n
-    )
+    files = Files(role, body.part, body.attachments)
+    return await _append(request, conn, context, visit, key, files, body.n)
 
 
 @router.post(
@@ -165,7 +163,7 @@ async def offer_code(conn: Connection, context: InContext, visit: Visiting, body
     if body.n is not None and body.n != place.n:
         raise Conflict(_NO_PENDING)
     await _offer(conn, context, visit, body.lookup, body.part, place.n, body.carried)
-    return Response(status_code=202, headers=NO_STORE)
+    return Response(status_code=202)
 
 
 async def _offer(
@@ -189,7 +187,7 @@ async def confirm_code(request: Request, conn: Connection, context: InContext, t
     """Put the new code in force: the inbox was opened with it. The old code is dead from here on."""
     now = request.app.state.clock()
     await _confirm(request, conn, context, await from_token(conn, context, token, now))
-    return Response(status_code=204, headers=NO_STORE)
+    return Response(status_code=204)
 
 
 async def _confirm(request: Request, conn: Connection, context: Context, visit: Visit) -> None:
@@ -240,17 +238,7 @@ async def send_plain_message(
     request: Request, conn: Connection, context: InContext, key: Key, at_door: AtDoor, body: PlainMessage
 ) -> Response:
     """Write to the desk in plain mode; sealed in memory at once."""
-    if (known := await _once(request, conn, key, "plain/messages")) is not None:
-        return replayed(known)
-    if sum(len(file.data) for file in body.attachments) > context.settings.attachment_bytes:
-        raise TooLarge()
-    visit, keys = await _plain_visit(request, conn, context, at_door, body.receipt)
-    now = request.app.state.clock()
-    sequence = (await context.directories.current(conn, now)).directory.sequence
-    report = confirmed(visit).report
-    to = await plain.target(conn, context, report, keys)
-    seal = partial(plain.seal_message, to, keys, sequence, text=body.text, files=body.attachments)
-    return await _kept(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
+    return await _plain_words(request, conn, context, key, at_door, body, inbox.MESSAGE)
 
 
 @router.post(
@@ -263,7 +251,19 @@ async def report_plain_retaliation(
     request: Request, conn: Connection, context: InContext, key: Key, at_door: AtDoor, body: PlainMessage
 ) -> Response:
     """Report retaliation in plain mode; sealed in memory at once."""
-    if (known := await _once(request, conn, key, "plain/retaliation")) is not None:
+    return await _plain_words(request, conn, context, key, at_door, body, inbox.RETALIATION)
+
+
+async def _plain_words(
+    request: Request,
+    conn: Connection,
+    context: Context,
+    key: Key,
+    at_door: AtDoor,
+    body: PlainMessage,
+    role: str,
+) -> Response:
+    if (known := await _once(request, conn, key, f"plain/{_OPERATIONS[role]}")) is not None:
         return replayed(known)
     if sum(len(file.data) for file in body.attachments) > context.settings.attachment_bytes:
         raise TooLarge()
@@ -271,9 +271,8 @@ async def report_plain_retaliation(
     now = request.app.state.clock()
     sequence = (await context.directories.current(conn, now)).directory.sequence
     report = confirmed(visit).report
-    await inbox.protect(conn, context, report.id, now)
     to = await plain.target(conn, context, report, keys)
-    seal = partial(plain.seal_retaliation, to, keys, sequence, text=body.text, files=body.attachments)
+    seal = partial(plain.seal_words, role, to, keys, sequence, text=body.text, files=body.attachments)
     return await _kept(conn, key, await inbox.append(conn, context, report.id, "reporter", now, seal))
 
 
@@ -315,7 +314,6 @@ async def read_plain_file(
         raise NotFound()
     envelope, data = opened
     headers = {
-        **NO_STORE,
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(envelope.safe_name, safe='')}",
         "X-Content-Type-Options": "nosniff",
     }
@@ -349,4 +347,4 @@ async def confirm_plain_code(
     """Type the new code back: from now on it is the code, and the old one is dead."""
     visit, _ = await _plain_visit(request, conn, context, at_door, body.receipt)
     await _confirm(request, conn, context, visit)
-    return Response(status_code=204, headers=NO_STORE)
+    return Response(status_code=204)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Path, Request
 from pydantic import Field
 
 from services.crypto.canonical import b64u
@@ -13,7 +13,6 @@ from services.crypto.errors import CryptoError
 from services.crypto.signatures import Signed
 from services.intake import keys_store, log, rules, store
 from services.intake.context import InContext
-from services.intake.inbox_routes import never_cached
 from services.kit.clock import day_of
 from services.kit.db import Connection
 from services.kit.i18n import N_
@@ -27,7 +26,6 @@ router = APIRouter(
     prefix="/api/intake/v1/staff",
     tags=["keys"],
     route_class=JsonRoute,
-    dependencies=[Depends(never_cached)],
     responses=responses(401, 403),
 )
 

@@ -237,8 +237,6 @@ async def append_part(
             return
         visit, keys = await _own(conn, context, digits, now)
         sequence = (await context.directories.current(conn, now)).directory.sequence
-        if seal is plain.seal_retaliation:
-            await inbox.protect(conn, context, visit.report.id, now)
         to = await plain.target(conn, context, visit.report, keys)
         make: Any = partial(seal, to, keys, sequence, **given)
         await inbox.append(conn, context, visit.report.id, "reporter", now, make)
@@ -262,9 +260,8 @@ async def write_message(request: Request) -> Response:
         try:
             token = await context.pages.token(sent.text("token"), VISIT_FORM, now_of(request))
             given: dict[str, Any] = {"text": text, "files": sent.files}
-            await append_part(
-                request, digits, token, "pages/message", content_sent(sent), plain.seal_message, **given
-            )
+            seal = partial(plain.seal_words, inbox.MESSAGE)
+            await append_part(request, digits, token, "pages/message", content_sent(sent), seal, **given)
         except NoSuchReceipt:
             raise
         except Problem as refusal:

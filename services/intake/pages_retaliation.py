@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from services.intake import plain
+from services.intake import inbox, plain
 from services.intake.inbox import NoSuchReceipt
 from services.intake.pages_door import VISIT_FORM
 from services.intake.pages_inbox import RETALIATION, append_part, content_sent, show_inbox, visit_step
@@ -35,7 +35,7 @@ async def report_retaliation(request: Request) -> Response:
         try:
             token = await context.pages.token(sent.text("token"), VISIT_FORM, now_of(request))
             given: dict[str, Any] = {"text": told.strip(), "files": []}
-            seal = plain.seal_retaliation
+            seal = partial(plain.seal_words, inbox.RETALIATION)
             await append_part(request, digits, token, "pages/retaliation", content_sent(sent), seal, **given)
         except NoSuchReceipt:
             raise

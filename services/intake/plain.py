@@ -184,31 +184,7 @@ def _header(kind: str, to: Target, dir_seq: int, place: store.Place) -> Header:
     return Header(type=kind, by="reporter", rid=to.rid, dir_seq=dir_seq, n=place.n, prev=place.prev)
 
 
-def seal_message(
-    to: Target,
-    keys: ReceiptKeys,
-    dir_seq: int,
-    place: store.Place,
-    text: str,
-    files: Sequence[PlainFile],
-) -> Files:
-    """A message of the reporter for this place of the chain."""
-    return _seal_words("message", to, keys, dir_seq, place, text, files)
-
-
-def seal_retaliation(
-    to: Target,
-    keys: ReceiptKeys,
-    dir_seq: int,
-    place: store.Place,
-    text: str,
-    files: Sequence[PlainFile],
-) -> Files:
-    """A report of retaliation for this place of the chain, sealed like a message."""
-    return _seal_words("retaliation", to, keys, dir_seq, place, text, files)
-
-
-def _seal_words(
+def seal_words(
     kind: str,
     to: Target,
     keys: ReceiptKeys,
@@ -217,6 +193,7 @@ def _seal_words(
     text: str,
     files: Sequence[PlainFile],
 ) -> Files:
+    """What a reporter says for this place of the chain: a message, or a report of retaliation."""
     recipient = to.report
     sealed = [seal_attachment(file.data, recipient) for file in files]
     lines = [

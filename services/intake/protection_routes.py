@@ -12,7 +12,6 @@ from sqlalchemy import Row
 from services.crypto import age
 from services.crypto.errors import CryptoError
 from services.intake import protection, protection_store, store
-from services.intake.inbox_routes import never_cached
 from services.intake.protection import article_codes
 from services.intake.protection_schemas import (
     DisclosureLine,
@@ -35,7 +34,6 @@ router = APIRouter(
     prefix="/api/intake/v1/staff",
     tags=["protection"],
     route_class=JsonRoute,
-    dependencies=[Depends(never_cached)],
     responses=responses(401, 403),
 )
 

@@ -33,7 +33,6 @@ router = APIRouter(prefix="/api/intake/v1", route_class=JsonRoute)
 Key = Annotated[IdempotencyKey, Depends(idempotency_key)]
 AtDoor = Annotated[Knock, Depends(knock)]
 InDraft = Annotated[str | None, Depends(draft_bearer)]
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 class NotPublished(NotFound):
@@ -54,9 +53,7 @@ def with_etag(request: Request, body: bytes, media_type: str) -> Response:
 
 def replayed(body: bytes) -> Response:
     """The stored answer to a request that came before."""
-    return Response(
-        body, 201, media_type="application/json", headers={**NO_STORE, "Idempotency-Replayed": "true"}
-    )
+    return Response(body, 201, media_type="application/json", headers={"Idempotency-Replayed": "true"})
 
 
 @router.get("/key-directory", tags=["keys"], responses=responses(503))
@@ -78,9 +75,7 @@ async def read_form(request: Request) -> Response:
 async def read_challenge(request: Request, context: InContext) -> Response:
     """A proof-of-work challenge (altcha v2), valid for 20 minutes and one use."""
     made = context.door.challenge(request.app.state.clock())
-    return (
-        Response(status_code=204, headers=NO_STORE) if made is None else JSONResponse(made, headers=NO_STORE)
-    )
+    return Response(status_code=204) if made is None else JSONResponse(made)
 
 
 @router.post(
@@ -174,7 +169,7 @@ def as_json(answer: Model) -> bytes:
 
 def created(answer: bytes) -> Response:
     """The `201` of something stored."""
-    return Response(answer, 201, media_type="application/json", headers=NO_STORE)
+    return Response(answer, 201, media_type="application/json")
 
 
 @router.get("/log/checkpoint", tags=["log"], response_class=PlainTextResponse, responses=responses(404))

@@ -15,7 +15,6 @@ from services.crypto.signatures import Signed
 from services.intake import access_store, inbox, log, rules, store
 from services.intake.context import Context, InContext
 from services.intake.inbox import Files, part_line
-from services.intake.inbox_routes import never_cached
 from services.intake.schemas import (
     AssignmentLine,
     Case,
@@ -43,7 +42,6 @@ router = APIRouter(
     prefix="/api/intake/v1/staff",
     tags=["staff"],
     route_class=JsonRoute,
-    dependencies=[Depends(never_cached)],
     responses=responses(401, 403),
 )
 

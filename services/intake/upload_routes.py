@@ -20,7 +20,7 @@ from services.intake.context import Context, InContext
 from services.intake.disk import InsufficientStorage, check_room, no_space
 from services.intake.drafts import DraftGone, draft_bearer
 from services.intake.receiving import Checksum, Locked, Patch
-from services.intake.routes import NO_STORE, AtDoor
+from services.intake.routes import AtDoor
 from services.intake.schemas import NewDraft, OpenedDraft
 from services.intake.uploads import Progress, SealingWriter
 from services.kit.appending import BusyError
@@ -89,14 +89,12 @@ async def open_draft(
     conn: Connection,
     context: InContext,
     at_door: AtDoor,
-    response: Response,
     body: NewDraft,
 ) -> OpenedDraft:
     """Open a draft, to which files are uploaded before the report is filed. One challenge is spent for all of it."""
     now = request.app.state.clock()
     in_force = await context.directories.current(conn, now)
     await at_door.enter(conn, context)
-    response.headers.update(NO_STORE)
     return await drafts.open_draft(conn, context, in_force, body, now)
 
 
@@ -131,7 +129,7 @@ def _upload_id(text: str) -> UUID:
 def _about(draft: Row[Any], **headers: int | str) -> dict[str, str]:
     names = {"offset": "Upload-Offset", "length": "Upload-Length", "location": "Location"}
     found = {names[name]: str(value) for name, value in headers.items()}
-    return {**NO_STORE, **found, "Upload-Expires": format_datetime(draft.expires, usegmt=True)}
+    return {**found, "Upload-Expires": format_datetime(draft.expires, usegmt=True)}
 
 
 @router.options("", status_code=204, response_class=Response)
@@ -299,4 +297,4 @@ async def delete_upload(
     finally:
         if file:
             file.close()
-    return Response(status_code=204, headers=NO_STORE)
+    return Response(status_code=204)

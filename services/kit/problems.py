@@ -91,6 +91,11 @@ class Invalid(Problem):
     status, slug, title = 422, "invalid", "Invalid input"
     detail = N_("Some of what was sent is not valid. Nothing was stored.")
 
+    @classmethod
+    def at(cls, pointer: str, message: str) -> "Invalid":
+        """One value is wrong: where (a JSON pointer), and why (a sentence of the catalogue)."""
+        return cls(errors=[FieldError(pointer, message)])
+
 
 class Malformed(Problem):
     """Not the expected form at all."""

@@ -10,6 +10,9 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.crypto.canonical import unb64u
+from services.crypto.errors import CryptoError
+
 PLACEHOLDER = b"changeme"
 
 
@@ -40,6 +43,17 @@ def read_url(path: Path, name: str) -> str:
     if not url.startswith("postgresql+psycopg://"):
         raise SettingsError(f"the secret file of {name} does not hold a postgresql+psycopg:// URL")
     return url
+
+
+def key_bytes(path: Path, name: str) -> bytes:
+    """32 bytes from a secret file of base64url or hexadecimal text. Errors: SettingsError."""
+    try:
+        text = read_secret(path, name).decode("ascii")
+        return bytes.fromhex(text) if len(text) == 64 else unb64u(text, 32)
+    except (CryptoError, ValueError):
+        raise SettingsError(
+            f"the secret file of {name} does not hold 32 bytes as base64url or hexadecimal text"
+        ) from None
 
 
 class ServiceSettings(BaseSettings):
@@ -79,4 +93,4 @@ def service_config(prefix: str) -> SettingsConfigDict:
     return SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, env_prefix=prefix)
 
 
-__all__ = ["ServiceSettings", "SettingsError", "read_secret", "read_url", "service_config"]
+__all__ = ["ServiceSettings", "SettingsError", "key_bytes", "read_secret", "read_url", "service_config"]

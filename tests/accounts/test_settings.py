@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from services.accounts.app import create_app
-from services.accounts.context import key_bytes, provider_of, start
+from services.accounts.context import provider_of, start
 from services.accounts.settings import Settings
 from services.crypto.canonical import b64u
-from services.kit.settings import SettingsError
+from services.kit.settings import SettingsError, key_bytes
 
 KEY = bytes(range(1, 33))
 

@@ -1,6 +1,7 @@
 """The command as a person runs it, in this process, and one real server for what needs one."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,3 +72,19 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with nothing in it."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An installation that asks for the second factor, as production does."""
+    made = Server(tmp_path_factory.mktemp("strict"), settings={"ADAL_ACCOUNTS_SECOND_FACTOR": "true"})
+    made.start()
+    yield made
+    made.stop()
+
+
+def value_of(found: Outcome, name: str) -> str:
+    """What stands behind a name in the output."""
+    match = re.search(rf"^  {name} +(\S+)$", found.out, re.MULTILINE)
+    assert match is not None, found.text
+    return match[1]

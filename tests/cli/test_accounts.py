@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -11,28 +10,13 @@ import pytest
 from sqlalchemy import text
 
 from services import dev
-from tests.cli.conftest import Outcome, Run, run_command
+from tests.cli.conftest import Outcome, Run, run_command, value_of
 from tests.system.conftest import Server
-
-
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An installation that asks for the second factor, as production does."""
-    made = Server(tmp_path_factory.mktemp("strict"), settings={"ADAL_ACCOUNTS_SECOND_FACTOR": "true"})
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture
 def adal(strict: Server) -> Run:
     return lambda *args, typed="": run_command("--url", strict.url, "--var", strict.var, *args, typed=typed)
-
-
-def value_of(found: Outcome, name: str) -> str:
-    match = re.search(rf"^  {name} +(\S+)$", found.out, re.MULTILINE)
-    assert match is not None, found.text
-    return match[1]
 
 
 def good(found: Outcome) -> Outcome:

@@ -1,38 +1,20 @@
 """People are enrolled with two factors, and a code that works once does not stop the second command."""
 
 import json
-import re
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from services.client.codes import totp_code
 from services.crypto.totp import verify_totp
-from tests.cli.conftest import Outcome, Run, run_command
+from tests.cli.conftest import Run, run_command, value_of
 from tests.system.conftest import Server
-
-
-@pytest.fixture(scope="module")
-def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An installation that asks for the second factor, as production does."""
-    made = Server(tmp_path_factory.mktemp("strict"), settings={"ADAL_ACCOUNTS_SECOND_FACTOR": "true"})
-    made.start()
-    yield made
-    made.stop()
 
 
 @pytest.fixture
 def adal(strict: Server) -> Run:
     return lambda *args, typed="": run_command("--url", strict.url, "--var", strict.var, *args, typed=typed)
-
-
-def value_of(found: Outcome, name: str) -> str:
-    """What stands behind a name in the output."""
-    match = re.search(rf"^  {name} +(\S+)$", found.out, re.MULTILINE)
-    assert match is not None, found.text
-    return match[1]
 
 
 def test_two_people_are_added_and_sign_in_again_at_once(adal: Run, strict: Server, tmp_path: Path):
