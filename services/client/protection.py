@@ -56,7 +56,7 @@ def _statements(sources: Any, lines: Any, language: str) -> tuple[Right, ...]:
     return tuple(
         Right(
             str(line["labels"][language]),
-            None if line["source"] is None else str(sources[line["source"]]),
+            None if line["source"] is None else str(sources[line["source"]][language]),
             line["status"] == "confirmed",
         )
         for line in lines

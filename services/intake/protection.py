@@ -55,7 +55,7 @@ class Rights(Frozen):
     """What reporters are told about their rights, as of a version."""
 
     version: str
-    sources: dict[str, str]
+    sources: dict[str, Labels]
     statements: tuple[Statement, ...] = Field(min_length=1)
 
 
@@ -63,7 +63,7 @@ class Articles(Frozen):
     """Articles of the law that a disclosure may break."""
 
     version: str
-    sources: dict[str, str]
+    sources: dict[str, Labels]
     articles: tuple[Statement, ...] = Field(min_length=1)
 
 
