@@ -49,7 +49,7 @@ openapi-write: $(VENV)/dev-ready ## write docs/openapi anew after a change of th
 bench: $(VENV)/dev-ready web ## measure, side by side in one run (BENCH=bench.uploads and others: bench/README.md)
 	$(BIN)/python -m $(BENCH) $(ARGS)
 
-faults: $(VENV)/dev-ready ## 300 rounds of kill -9 under filing, resumable (ARGS="--rounds 10 --home FOLDER")
+faults: $(VENV)/dev-ready ## 1,000 rounds of kill -9 under filing and case work, resumable (ARGS="--rounds 10 --home FOLDER")
 	$(BIN)/python -m tests.faults $(ARGS)
 
 locks: $(VENV)/dev-ready ## pin the newest allowed versions with their hashes

@@ -22,20 +22,27 @@ from tests.system.gateway import configured, nginx
 
 @dataclass(frozen=True)
 class Behind:
-    """Ports of the gateway's public side and of intake itself; the processes; what the gateway's certificate needs.
+    """Ports of the gateway's two sides and of intake itself; the processes; what the gateway's certificate needs.
 
-    `intake` names the service's own port and process, so that it can be asked without the gateway.
+    `port` is the side of citizens, `staff` the other. `intake` names the service's own port and process, so that it can
+    be asked without the gateway.
     """
 
     port: int
+    staff: int
     trust: ssl.SSLContext
     intake: Served
     postgres: int
     nginx: int
+    others: tuple[int, ...] = ()
 
     def service_cpu(self) -> float:
         """CPU seconds of intake and PostgreSQL."""
         return cpu.seconds(self.intake.pid) + cpu.seconds(self.postgres)
+
+    def others_cpu(self) -> float:
+        """CPU seconds of the three other services and of intake's own port for them."""
+        return sum(map(cpu.seconds, self.others))
 
     def gateway_cpu(self) -> float:
         """CPU seconds of nginx."""
@@ -46,7 +53,7 @@ class Behind:
 def behind(home: Path) -> Iterator[Behind]:
     """A fresh installation in `home`. Error: SystemExit when a process does not start."""
     ports = {service: free_port() for service in SERVICES}
-    citizens = free_port()
+    citizens, staff = free_port(), free_port()
     logs.configure()
     with ExitStack() as stack:
         stack.enter_context(_environment())
@@ -54,17 +61,20 @@ def behind(home: Path) -> Iterator[Behind]:
         # It finds the database running, and names it and all keys in our environment, which the services inherit.
         folder = stack.enter_context(dev.prepared(home / "var"))
         asyncio.run(_published(folder))
-        pids = {
+        feed = _uvicorn("intake", folder.feed_port(), "internal:create_internal_app")
+        pids = {"feed": stack.enter_context(started(feed, health(folder.feed_port()))).pid}
+        pids |= {
             s: stack.enter_context(started(_uvicorn(s, port), health(port))).pid for s, port in ports.items()
         }
-        config = configured(home, ports, citizens, free_port())
+        config = configured(home, ports, citizens, staff)
         trust = ssl.create_default_context(cafile=str(config / "tls.crt"))
         command = [nginx(), "-p", str(config), "-c", str(config / "nginx.conf"), "-g", "daemon off;"]
         url = f"https://localhost:{citizens}/api/rewards/v1/mci"
         gateway = stack.enter_context(started(command, url, trust=trust))
         assert cluster.pid is not None
         intake = Served(home / "var", ports["intake"], pids["intake"])
-        yield Behind(citizens, trust, intake, cluster.pid, gateway.pid)
+        others = tuple(pid for service, pid in pids.items() if service != "intake")
+        yield Behind(citizens, staff, trust, intake, cluster.pid, gateway.pid, others)
 
 
 @contextmanager
@@ -87,6 +97,6 @@ async def _published(folder: Folder) -> None:
         await dev.publish_directory(app, folder)
 
 
-def _uvicorn(service: str, port: int) -> list[str]:
-    command = [sys.executable, "-m", "uvicorn", "--factory", f"services.{service}.app:create_app"]
+def _uvicorn(service: str, port: int, app: str = "app:create_app") -> list[str]:
+    command = [sys.executable, "-m", "uvicorn", "--factory", f"services.{service}.{app}"]
     return [*command, "--port", str(port), "--no-access-log", "--no-server-header", "--log-level", "critical"]

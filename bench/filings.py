@@ -19,11 +19,11 @@ from services.intake.form import load_form
 TEXT = "Бір жаман іс туралы ойдан шығарылған хабарлама. " * 40
 
 
-def fields() -> dict[str, Any]:
-    """The first code of every list."""
+def fields(channel: str = "web") -> dict[str, Any]:
+    """The first code of every list, by this channel."""
     lists = load_form().lists
     first = {f.code: lists[f.list].items[0].code for f in load_form().of("fields").values() if f.list}
-    return {**first, "language": "kk", "year": 2026}
+    return {**first, "channel": channel, "language": "kk", "year": 2026}
 
 
 def key() -> tuple[str, str]:
@@ -43,7 +43,11 @@ def plain_request(_: int = 0) -> bytes:
 
 
 def sealed_report(
-    directory: dict[str, Any], roots: list[str], attachments: Sequence[NewAttachment] = ()
+    directory: dict[str, Any],
+    roots: list[str],
+    attachments: Sequence[NewAttachment] = (),
+    channel: str = "web",
+    words: str = TEXT,
 ) -> SealedReport:
     """A report sealed to the first desk. The receipt is not stretched: that happens on the reporter's side."""
     keys = ReceiptKeys(secrets.token_bytes(32), HybridIdentity.generate(), SigningKey.generate())
@@ -51,8 +55,8 @@ def sealed_report(
         Signed.from_json(directory), [unb64u(root) for root in roots], datetime.now(UTC)
     )
     return seal_report(
-        {"what": TEXT, "mode": "anonymous"},
-        fields(),
+        {"what": words, "mode": "anonymous"},
+        fields(channel),
         None,
         attachments,
         checked,

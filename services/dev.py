@@ -30,6 +30,7 @@ from services.first_run import SERVICES, Folder
 from services.kit import logs
 from services.kit.files import write_private
 from services.kit.jobs import Job
+from services.kit.ports import HOST
 from services.kit.postgres import ensure_cluster
 
 #: The gateway's prefixes; `deploy/gateway/` holds the same list.
@@ -109,14 +110,16 @@ def one_start_at_a_time(var: Path) -> Iterator[None]:
 
 
 @contextmanager
-def prepared(var: Path) -> Iterator[Folder]:
+def prepared(var: Path, renew: bool = False) -> Iterator[Folder]:
     """A running database, keys and settings; the environment of this process names them all.
 
     An `ADAL_<SERVICE>_DATABASE_URL` that was set before switches that service to a real server; when all are set
-    (with the owners' URLs for migrations), no embedded PostgreSQL starts.
+    (with the owners' URLs for migrations), no embedded PostgreSQL starts. `renew` looks for another internal port if
+    the known one is taken: right for a server, wrong beside one.
     """
     folder = Folder(var.absolute())
     folder.prepare()
+    folder.feed_port(renew)
     names = [f"ADAL_{s.upper()}_{kind}DATABASE_URL" for s in SERVICES for kind in ("", "OWNER_")]
     with contextlib.ExitStack() as stack:
         given = {name: os.environ[name] for name in names if name in os.environ}
@@ -194,9 +197,56 @@ class DevServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
+        if self.started and self.banner:
             print(self.banner, flush=True)  # noqa: T201 - the banner is for the person at the terminal
         self.listens.set()
+
+
+class InternalServer(DevServer):
+    """Leaves signals to the server beside it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        log_config=None,
+        lifespan="off",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+@asynccontextmanager
+async def internal_port(folder: Folder) -> AsyncIterator[None]:
+    """Serve intake's feed on its loopback port while the context lasts, unless somebody serves it already."""
+    from services.intake.internal import create_internal_app
+
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, folder.feed_port()))
+    except OSError:
+        listener.close()
+        yield
+        return
+    app = create_internal_app()
+    async with app.router.lifespan_context(app):
+        server = InternalServer(_config(app, HOST, folder.feed_port()), "")
+        serving = asyncio.create_task(server.serve([listener]))
+        await server.listens.wait()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await serving
 
 
 def banner(port: int) -> str:
@@ -232,21 +282,11 @@ async def run(port: int, folder: Folder, demo: bool = False) -> bool:
                 await stack.enter_async_context(app.router.lifespan_context(app))
             await publish_directory(apps["intake"], folder)
             await bootstrap_administrator(apps["accounts"], folder)
+            await stack.enter_async_context(internal_port(folder))
             yield
 
-    config = uvicorn.Config(
-        Gateway(apps),
-        host="localhost",
-        port=port,
-        access_log=False,
-        log_config=None,
-        lifespan="off",
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=10,
-    )
     async with filled():
-        server = DevServer(config, banner(port))
+        server = DevServer(_config(Gateway(apps), "localhost", port), banner(port))
         serving = asyncio.create_task(server.serve())
         await server.listens.wait()
         if demo and server.started:
@@ -258,12 +298,13 @@ async def run(port: int, folder: Folder, demo: bool = False) -> bool:
 @asynccontextmanager
 async def local_states(var: Path = Path("var")) -> AsyncIterator[dict[str, Any]]:
     """`app.state` of each service of the installation in `var`, for `adal doctor` and `adal jobs`."""
-    with prepared(var):
+    with prepared(var) as folder:
         async with AsyncExitStack() as stack:
             states = {}
             for name, app in make_apps().items():
                 await stack.enter_async_context(app.router.lifespan_context(app))
                 states[name] = app.state
+            await stack.enter_async_context(internal_port(folder))
             yield states
 
 
@@ -287,7 +328,7 @@ def main() -> None:
     with (
         contextlib.suppress(KeyboardInterrupt),
         one_start_at_a_time(arguments.var),
-        prepared(arguments.var) as folder,
+        prepared(arguments.var, renew=True) as folder,
         asyncio.Runner(loop_factory=_loop) as runner,
     ):
         ok = runner.run(run(arguments.port, folder, arguments.demo))

@@ -23,22 +23,31 @@ from psycopg import sql
 from services.crypto.age import HybridIdentity
 from services.crypto.canonical import b64u, unb64u
 from services.crypto.directories import (
+    NOTIFIER,
     Certifier,
     Desk,
     Log,
+    Service,
     check_directory,
     make_directory_body,
     parse_directory,
+    service_json,
 )
+from services.crypto.directories import SERVICES as TOLD
 from services.crypto.errors import CryptoError
 from services.crypto.notes import VerifierKey
+from services.crypto.servicekeys import new_service_key
 from services.crypto.shares import Seat
 from services.crypto.signatures import Signed, SigningKey, sign_document
 from services.kit.files import write_private
+from services.kit.ports import HOST, free_port, is_free
 from services.kit.postgres import RunningCluster
 from services.kit.service import MIGRATIONS, head_of
+from services.kit.settings import read_identity
 
 SERVICES = ("intake", "rewards", "registry", "accounts")
+#: Who fetches from intake's feed; the last three get events without content.
+CONSUMERS = ("rewards", "registry", "siem", "webhooks", "mail", NOTIFIER)
 DEPLOY = Path(__file__).parents[1] / "deploy"
 DATABASE = "adal"
 ORIGIN = "localhost/adal/intake"
@@ -89,6 +98,26 @@ class Folder:
             unb64u(lines[2].removeprefix("# sign: "), 32)
         )
 
+    def identity(self, service: str) -> Path:
+        """The key file of a service that outcomes are sealed to, made once."""
+        path = self.keys / f"{service}-identity.key"
+        if not path.exists():
+            write_private(path, new_service_key(service)[0])
+        return path
+
+    def feed_token(self, consumer: str) -> str:
+        """The token with which a consumer fetches what intake tells it; its file holds just that text."""
+        return b64u(self.secret(f"feed-{consumer}"))
+
+    def feed_port(self, renew: bool = False) -> int:
+        """The loopback port of intake's feed, drawn once; `renew` draws another when somebody else has it now."""
+        path = self.file("feed-port")
+        known = int(path.read_text()) if path.exists() else 0
+        if not known or (renew and not is_free(known)):
+            known = free_port()
+            write_private(path, str(known).encode())
+        return known
+
 
 def roots(folder: Folder) -> list[SigningKey]:
     return [folder.signing(f"root-{i}") for i in (1, 2, 3)]
@@ -102,7 +131,12 @@ def directory(folder: Folder, now: datetime) -> Signed:
         folder.file("roots.json"), json.dumps({"roots": [b64u(key.verify_key) for key in keys]}).encode()
     )
     last = Signed.from_json(json.loads(path.read_text())) if path.exists() else None
-    if last is not None and _still_good(last, keys, now) and last.body["witnesses"] == witnesses(folder):
+    told = [service_json(service) for service in services(folder)]
+    if (
+        last is not None
+        and _still_good(last, keys, now)
+        and (last.body["witnesses"], last.body.get("services")) == (witnesses(folder), told)
+    ):
         return last
     previous = parse_directory(last) if last else None
     sequence, digest = (previous.sequence + 1, previous.digest) if previous else (1, bytes(32))
@@ -115,6 +149,11 @@ def witnesses(folder: Folder) -> list[str]:
     """The vkeys of `witnesses.json`, which a developer may write; none without it."""
     path = folder.file("witnesses.json")
     return [str(VerifierKey.parse(vkey)) for vkey in json.loads(path.read_text())] if path.exists() else []
+
+
+def services(folder: Folder) -> list[Service]:
+    """The services that outcomes are sealed to, and the notifier."""
+    return [Service(s, read_identity(folder.identity(s), s).recipient) for s in (*TOLD, NOTIFIER)]
 
 
 def _still_good(last: Signed, keys: Iterable[SigningKey], now: datetime) -> bool:
@@ -142,6 +181,7 @@ def _body(folder: Folder, sequence: int, previous: bytes, now: datetime) -> dict
         payments=[_seat(folder, "payments", i, epoch) for i in range(1, SEATS + 1)],
         logs=[Log(ORIGIN, str(VerifierKey(ORIGIN, log.verify_key)))],
         witnesses=witnesses(folder),
+        services=services(folder),
     )
 
 
@@ -261,7 +301,23 @@ def environment(folder: Folder, urls: dict[str, str]) -> dict[str, str]:
         "ADAL_ACCOUNTS_TOKEN_KEY_FILE": str(folder.keys / "accounts-token.key"),
         "ADAL_ACCOUNTS_SERVICE_KEY_FILE": str(folder.keys / "accounts-service.key"),
         "ADAL_ACCOUNTS_SECOND_FACTOR": "false",
+        **_feed(folder),
     }
+
+
+def _feed(folder: Folder) -> dict[str, str]:
+    """Who may fetch from intake's internal port, and how rewards and registry do."""
+    hashes = {name: b64u(hashlib.sha256(folder.feed_token(name).encode()).digest()) for name in CONSUMERS}
+    told = {
+        f"ADAL_{s.upper()}_{name}": str(value)
+        for s in (*TOLD, NOTIFIER)
+        for name, value in (
+            ("FEED_URL", f"http://{HOST}:{folder.feed_port()}"),
+            ("FEED_TOKEN_FILE", folder.keys / f"feed-{s}.key"),
+            ("IDENTITY_FILE", folder.identity(s)),
+        )
+    }
+    return {"ADAL_INTAKE_FEED_CALLERS": json.dumps(hashes), **told}
 
 
 def now() -> datetime:

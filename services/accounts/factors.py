@@ -17,7 +17,7 @@ from services.accounts.context import NOBODY, Context
 from services.accounts.passkeys import Claim, PasskeyRefused
 from services.accounts.schemas import Proof
 from services.accounts.store import Account
-from services.crypto import totp
+from services.crypto import secretbox, totp
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,31 @@ Factor = Code | Passkey | Recovery
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A challenge that the database keeps for one owner (`Context.challenge_owner`) until it is answered."""
+
+    owner: bytes = field(repr=False)
+
+    async def answered(self, conn: AsyncConnection, challenge: bytes, now: datetime) -> bool:
+        """Whether this was open for this owner. It is gone afterwards in any case."""
+        return await factor_store.spend_challenge(conn, rules.hash_of_bytes(challenge), self.owner, now)
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A challenge derived from something that the caller uses up, so nothing of it is stored."""
+
+    challenge: bytes = field(repr=False)
+
+    async def answered(self, _conn: AsyncConnection, challenge: bytes, _now: datetime) -> bool:
+        """Whether this is the one."""
+        return secretbox.equal(self.challenge, challenge)
+
+
+Question = Kept | Derived
+
+
+@dataclass(frozen=True)
 class Gathered:
     """What the database knows of a proof, before it is looked at."""
 
@@ -68,11 +93,11 @@ class Gathered:
 
 
 async def gather(
-    conn: AsyncConnection, context: Context, account: Account, proof: Proof, owner: bytes, now: datetime
+    conn: AsyncConnection, context: Context, account: Account, proof: Proof, question: Question, now: datetime
 ) -> Gathered:
     """Spend the challenge of a passkey, look a recovery code up."""
     if proof.passkey is not None:
-        return await _gather_passkey(conn, account, proof.passkey, owner, now)
+        return await _gather_passkey(conn, account, proof.passkey, question, now)
     letters = rules.typed_recovery_code(proof.recovery_code or "")
     if letters is None:
         return Gathered()
@@ -82,13 +107,13 @@ async def gather(
 
 
 async def _gather_passkey(
-    conn: AsyncConnection, account: Account, answer: dict[str, Any], owner: bytes, now: datetime
+    conn: AsyncConnection, account: Account, answer: dict[str, Any], question: Question, now: datetime
 ) -> Gathered:
     try:
         claim = Claim.of(answer)
     except PasskeyRefused:
         return Gathered()
-    fresh = await factor_store.spend_challenge(conn, rules.hash_of_bytes(claim.challenge), owner, now)
+    fresh = await question.answered(conn, claim.challenge, now)
     found = await factor_store.passkey(conn, account.id, claim.credential)
     return Gathered(claim, found) if fresh else Gathered()
 

@@ -23,6 +23,8 @@ from services.kit.problems import Unavailable
 MAX_ANSWER = 256 << 10
 SECONDS = 10
 KEEP = timedelta(hours=1)
+PAUSE = timedelta(seconds=5)
+"""How long nobody asks again what the issuer publishes when it just failed to say so."""
 
 
 class ProviderDown(Unavailable):
@@ -55,6 +57,8 @@ class Provider:
     redirect_uri: str
     secret: str | None = field(default=None, repr=False)
     _known: Known | None = field(default=None, repr=False)
+    _failed: datetime | None = field(default=None, repr=False)
+    _asking: anyio.Lock = field(default_factory=anyio.Lock, repr=False)
 
     async def address(self, state: str, nonce: str, verifier: str, now: datetime) -> str:
         """Where the browser goes. Error: ProviderDown."""
@@ -87,9 +91,21 @@ class Provider:
             raise CodeRefused() from None
 
     async def _published(self, now: datetime, anew: bool = False) -> Known:
-        if anew or self._known is None or not timedelta(0) <= now - self._known.fetched < KEEP:
-            self._known = await self._discover(now)
-        return self._known
+        """What the issuer published. One request asks for all who wait: strangers cannot make us flood the issuer."""
+        seen = self._known
+        if seen is not None and not anew and timedelta(0) <= now - seen.fetched < KEEP:
+            return seen
+        async with self._asking:
+            if self._known is not None and self._known is not seen:
+                return self._known
+            if self._failed is not None and abs(now - self._failed) < PAUSE:
+                raise ProviderDown()
+            try:
+                self._known = await self._discover(now)
+            except ProviderDown:
+                self._failed = now
+                raise
+            return self._known
 
     async def _discover(self, now: datetime) -> Known:
         document = await self._get(self.issuer.rstrip("/") + "/.well-known/openid-configuration")

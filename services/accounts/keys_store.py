@@ -154,12 +154,17 @@ async def splits_for(conn: AsyncConnection, person: UUID, held: Sequence[str], o
 async def release(
     conn: AsyncConnection, key_id: str, holder: str, to: UUID, by: UUID, data: bytes, day: date
 ) -> bool:
-    """Keep a sub-share that its holder sealed to the key's new holder; False when there is no such sub-share."""
+    """Keep a sub-share that its holder sealed to the key's new holder; False when there is no such sub-share.
+
+    It takes the place of an earlier one of this holder: that may be sealed to a key which the person lost again.
+    """
     there = select(key_shares.c.key_id).where(
         and_(key_shares.c.key_id == key_id, key_shares.c.holder == holder)
     )
     if await conn.scalar(there) is None:
         return False
+    mine = (released_shares.c.key_id == key_id, released_shares.c.holder == holder)
+    await conn.execute(delete(released_shares).where(*mine, released_shares.c.person == to))
     await conn.execute(
         pg_insert(released_shares)
         .values(key_id=key_id, holder=holder, person=to, released_by=by, data=data, day=day)

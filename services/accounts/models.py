@@ -193,13 +193,10 @@ external_subjects = Table(
 external_logins = Table(
     "external_logins",
     metadata,
-    Column("hash", LargeBinary, primary_key=True, comment="SHA-256 of the login's secret"),
     Column(
-        "box",
-        LargeBinary,
-        nullable=False,
-        comment="state, nonce and PKCE verifier, sealed under the service key for this login",
+        "hash", LargeBinary, primary_key=True, comment="SHA-256 of the login's secret, of one that was used"
     ),
+    Column("box", LargeBinary, comment="no longer written: what waits travels sealed in the login"),
     Column("expires", DateTime(timezone=True), nullable=False),
 )
 

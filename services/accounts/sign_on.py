@@ -1,28 +1,29 @@
 """Single sign-on (OpenID Connect): the provider says who somebody is, in place of login and password.
 
 It makes no account, gives no role and no key, and the second factor is asked for as at every sign-in. Somebody unknown
-gets the answer of a wrong factor.
+gets the answer of a wrong factor. Nothing is stored for somebody who only begins: what waits travels sealed in the
+login itself, so that no number of strangers can fill a table or use up what others need.
 """
 
-import json
-import secrets
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.accounts import factors, rules, sign_on_store, store
-from services.accounts.factors import Factor, Gathered
+from services.accounts.factors import Derived, Factor, Gathered
 from services.accounts.identity_provider import CodeRefused, Provider
 from services.accounts.schemas import Challenge, FinishSignOn, SignedIn, SignOnBegun
 from services.accounts.signing_in import STRANGER, Door
 from services.accounts.store import Account
 from services.accounts.throttle import Budget
 from services.crypto import secretbox
+from services.crypto.canonical import b64u, unb64u
+from services.crypto.errors import CryptoError
 from services.kit.i18n import N_
 from services.kit.problems import NotFound, Problem
 
-SIGN_ON = "sign-on"
+LABEL = b"adal/v1/accounts/sign-on"
 LIFE = timedelta(minutes=10)
 
 
@@ -37,15 +38,62 @@ class SignOnRefused(Problem):
 
 @dataclass(frozen=True)
 class Waiting:
-    """What a login that has begun must be answered with."""
+    """A login that has begun: a box that only this service makes and opens, and until when it is good.
 
-    state: str = field(repr=False)
-    nonce: str = field(repr=False)
-    verifier: str = field(repr=False)
+    What must come back is derived from the box, so whoever holds the login knows neither nonce nor verifier.
+    """
+
+    key: bytes = field(repr=False)
+    box: bytes = field(repr=False)
+    expires: datetime
 
     @classmethod
-    def new(cls) -> "Waiting":
-        return cls(*(secrets.token_urlsafe(32) for _ in range(3)))
+    def new(cls, key: bytes, now: datetime) -> "Waiting":
+        expires = now.replace(microsecond=0) + LIFE
+        return cls(key, secretbox.seal(key, int(expires.timestamp()).to_bytes(8), LABEL), expires)
+
+    @classmethod
+    def of(cls, key: bytes, login: str, now: datetime) -> "Waiting":
+        """Error: SignOnRefused for what this service did not make, or too late."""
+        try:
+            box = unb64u(login)
+            expires = datetime.fromtimestamp(int.from_bytes(secretbox.open_box(key, box, LABEL)), now.tzinfo)
+        except CryptoError:
+            raise SignOnRefused() from None
+        if expires <= now:
+            raise SignOnRefused()
+        return cls(key, box, expires)
+
+    @property
+    def login(self) -> str:
+        """The secret of this login, as the browser keeps it."""
+        return b64u(self.box)
+
+    @property
+    def digest(self) -> bytes:
+        """What a used login is remembered by."""
+        return rules.hash_of_bytes(self.box)
+
+    @property
+    def state(self) -> str:
+        return b64u(self._derived(b"state"))
+
+    @property
+    def nonce(self) -> str:
+        return b64u(self._derived(b"nonce"))
+
+    @property
+    def verifier(self) -> str:
+        """PKCE: 43 characters."""
+        return b64u(self._derived(b"verifier"))
+
+    @property
+    def challenge(self) -> bytes:
+        """What a passkey signs. It answers once, because the login is used once."""
+        return self._derived(b"challenge")
+
+    def _derived(self, use: bytes) -> bytes:
+        return secretbox.mac(self.key, LABEL, use, self.box)
 
 
 @dataclass(frozen=True)
@@ -64,59 +112,49 @@ class SignOn:
 
     async def begin(self) -> SignOnBegun:
         """An address for the browser and the secret of this login. Error: ProviderDown."""
-        waiting, login = Waiting.new(), store.new_secret()
-        now = self.door.now
-        address = await self.provider.address(waiting.state, waiting.nonce, waiting.verifier, now)
-        digest = rules.hash_of(login)
-        box = secretbox.seal(self.door.context.service_key, json.dumps(vars(waiting)).encode(), digest)
-        async with self.door.engine.begin() as conn:
-            await sign_on_store.keep_login(conn, digest, box, now + LIFE)
+        waiting = Waiting.new(self.door.context.service_key, self.door.now)
+        address = await self.provider.address(waiting.state, waiting.nonce, waiting.verifier, self.door.now)
         name = self.door.context.settings.oidc_name
-        return SignOnBegun(authorization_url=address, login=login, name=name)
+        return SignOnBegun(authorization_url=address, login=waiting.login, name=name)
 
     async def challenge(self, login: str) -> Challenge:
-        """A question for any passkey of this host, for a login that waits. Errors: SignOnRefused, TooManyAttempts."""
-        door, digest = self.door, rules.hash_of(login)
-        budget = door.context.budget("challenge", digest.hex(), door.context.settings.challenge_attempts)
-        async with door.engine.begin() as conn:
-            if not await sign_on_store.login_waits(conn, digest, door.now):
-                raise SignOnRefused()
-            attempt = await budget.count(conn, door.now)
-        budget.check(attempt, door.now)
-        async with door.engine.begin() as conn:
-            challenge = await factors.new_challenge(conn, door.context, SIGN_ON, digest, door.now)
-        return Challenge(public_key=door.context.relying_party.request(challenge))
+        """A question for any passkey of this host, for a login that waits. Error: SignOnRefused."""
+        waiting = await self._waiting(login)
+        return Challenge(public_key=self.door.context.relying_party.request(waiting.challenge))
 
     async def finish(self, asked: FinishSignOn) -> SignedIn:
-        """A session like one of a sign-in. Errors: SignOnRefused, TooManyAttempts, ProviderDown."""
-        waiting = await self._spend(asked)
+        """A session like one of a sign-in. Errors: SignOnRefused, TooManyAttempts, ProviderDown.
+
+        A login is used up by the first subject that the provider names for it, whatever becomes of the second factor.
+        """
+        waiting = await self._waiting(asked.login)
+        if not secretbox.equal(rules.hash_of(waiting.state), rules.hash_of(asked.state)):
+            raise SignOnRefused()
         try:
             subject = await self.provider.subject(asked.code, waiting.nonce, waiting.verifier, self.door.now)
         except CodeRefused:
             raise SignOnRefused() from None
-        return await self._prove(subject, asked)
-
-    async def _spend(self, asked: FinishSignOn) -> Waiting:
-        """The login, used up whether its state fits or not. Error: SignOnRefused."""
-        digest = rules.hash_of(asked.login)
         async with self.door.engine.begin() as conn:
-            box = await sign_on_store.spend_login(conn, digest, self.door.now)
-        if box is None:
-            raise SignOnRefused()
-        waiting = Waiting(**json.loads(secretbox.open_box(self.door.context.service_key, box, digest)))
-        if not secretbox.equal(rules.hash_of(waiting.state), rules.hash_of(asked.state)):
-            raise SignOnRefused()
+            if not await sign_on_store.use_login(conn, waiting.digest, waiting.expires):
+                raise SignOnRefused()
+        return await self._prove(subject, asked, waiting)
+
+    async def _waiting(self, login: str) -> Waiting:
+        """Error: SignOnRefused for a login that is used, late, or none."""
+        waiting = Waiting.of(self.door.context.service_key, login, self.door.now)
+        async with self.door.engine.begin() as conn:
+            if await sign_on_store.login_used(conn, waiting.digest):
+                raise SignOnRefused()
         return waiting
 
-    async def _prove(self, subject: str, asked: FinishSignOn) -> SignedIn:
-        door = self.door
-        owner = door.context.challenge_owner(SIGN_ON, rules.hash_of(asked.login))
+    async def _prove(self, subject: str, asked: FinishSignOn, waiting: Waiting) -> SignedIn:
+        door, question = self.door, Derived(waiting.challenge)
         async with door.engine.begin() as conn:
             login = await sign_on_store.login_of(conn, self.provider.issuer, subject)
             budgets = self._budgets(login, subject, asked)
             attempts = [await budget.count(conn, door.now) for budget in budgets]
             account = (await store.account(conn, login) if login else None) or STRANGER
-            gathered = await factors.gather(conn, door.context, account, asked, owner, door.now)
+            gathered = await factors.gather(conn, door.context, account, asked, question, door.now)
         # Only now, when the count is committed, may anything be refused or looked at.
         for budget, attempt in zip(budgets, attempts, strict=True):
             budget.check(attempt, door.now)

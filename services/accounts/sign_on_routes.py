@@ -46,7 +46,7 @@ async def begin_sign_on(sign_on: AtSignOn, _body: BeginSignOn) -> SignOnBegun:
     return await sign_on.begin()
 
 
-@router.post("/oidc/challenges", status_code=201, responses=responses(401, 404, 422, 429))
+@router.post("/oidc/challenges", status_code=201, responses=responses(401, 404, 422))
 async def challenge_sign_on(sign_on: AtSignOn, body: SignOnChallengeAsked) -> Challenge:
     """Options for `navigator.credentials.get` at a single sign-on that has begun."""
     return await sign_on.challenge(body.login)

@@ -1,35 +1,25 @@
-"""SQL of single sign-on: logins that wait for the provider's answer, and who is who there."""
+"""SQL of single sign-on: logins that were used, and who is who at the provider."""
 
 import uuid
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.accounts.models import external_logins, external_subjects, people
 
 
-async def keep_login(conn: AsyncConnection, login_hash: bytes, box: bytes, expires: datetime) -> None:
-    await conn.execute(insert(external_logins).values(hash=login_hash, box=box, expires=expires))
+async def use_login(conn: AsyncConnection, login_hash: bytes, expires: datetime) -> bool:
+    """Remember a login as used until it would have expired; False when another request was first."""
+    statement = pg_insert(external_logins).values(hash=login_hash, expires=expires)
+    used = await conn.scalar(statement.on_conflict_do_nothing().returning(external_logins.c.hash))
+    return used is not None
 
 
-async def login_waits(conn: AsyncConnection, login_hash: bytes, now: datetime) -> bool:
-    query = select(external_logins.c.hash).where(
-        external_logins.c.hash == login_hash, external_logins.c.expires > now
-    )
+async def login_used(conn: AsyncConnection, login_hash: bytes) -> bool:
+    query = select(external_logins.c.hash).where(external_logins.c.hash == login_hash)
     return (await conn.execute(query)).one_or_none() is not None
-
-
-async def spend_login(conn: AsyncConnection, login_hash: bytes, now: datetime) -> bytes | None:
-    """The box of a login that waits, None for any other. It is gone afterwards in any case."""
-    found = await conn.execute(
-        delete(external_logins)
-        .where(external_logins.c.hash == login_hash)
-        .returning(external_logins.c.box, external_logins.c.expires)
-    )
-    row = found.one_or_none()
-    return row.box if row is not None and row.expires > now else None
 
 
 async def forget_logins(conn: AsyncConnection, now: datetime) -> int:

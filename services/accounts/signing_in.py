@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.accounts import factors, rules, store
 from services.accounts.context import NOBODY, Context
-from services.accounts.factors import Factor, Gathered
+from services.accounts.factors import Factor, Gathered, Kept
 from services.accounts.schemas import Challenge, Enrolled, Enrolment, Person, SignedIn, SignIn, Token
 from services.accounts.store import Account
 from services.accounts.throttle import Budget
@@ -75,11 +75,11 @@ class Door:
     async def sign_in(self, asked: SignIn) -> SignedIn:
         """A session and its first token. Errors: SignInRefused, TooManyAttempts."""
         budgets = self.budgets(asked.login, asked.recovery_code is not None)
-        owner = self.context.challenge_owner(SIGN_IN, asked.login.encode())
+        question = Kept(self.context.challenge_owner(SIGN_IN, asked.login.encode()))
         async with self.engine.begin() as conn:
             attempts = [await budget.count(conn, self.now) for budget in budgets]
             account = await store.account(conn, asked.login) or STRANGER
-            gathered = await factors.gather(conn, self.context, account, asked, owner, self.now)
+            gathered = await factors.gather(conn, self.context, account, asked, question, self.now)
         # Only now, when the count is committed, may anything be refused or looked at.
         for budget, attempt in zip(budgets, attempts, strict=True):
             budget.check(attempt, self.now)

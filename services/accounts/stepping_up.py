@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.accounts import factor_store, factors, store
 from services.accounts.context import Context
-from services.accounts.factors import Factor, Gathered
+from services.accounts.factors import Factor, Gathered, Kept
 from services.accounts.schemas import Challenge, StepUp, Token
 from services.accounts.signing_in import STEP_UP, StepUpRefused, issue_token
 from services.accounts.store import Account
@@ -29,13 +29,13 @@ class Step:
     async def prove(self, asked: StepUp) -> Token:
         """A token that says the proof is fresh. Errors: StepUpRefused, TooManyAttempts, Unauthorised."""
         budget = self._budget("step-up", self.context.settings.step_up_attempts)
-        owner = self.context.challenge_owner(STEP_UP, self.session.hash)
+        question = Kept(self.context.challenge_owner(STEP_UP, self.session.hash))
         async with self.engine.begin() as conn:
             attempt = await budget.count(conn, self.now)
             account = await store.account(conn, self.session.login)
             if account is None or not account.active:
                 raise Unauthorised()
-            gathered = await factors.gather(conn, self.context, account, asked, owner, self.now)
+            gathered = await factors.gather(conn, self.context, account, asked, question, self.now)
         budget.check(attempt, self.now)
         factor = await self._check(account, asked, gathered)
         async with self.engine.begin() as conn:

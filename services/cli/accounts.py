@@ -9,6 +9,7 @@ from services.cli.case import LoginOption, SecretsOption
 from services.cli.failures import Wrong
 from services.cli.here import SignIn, here_of
 from services.cli.language import Command, _, new_group
+from services.cli.people import person_of
 from services.cli.screen import pairs, say, shown, table
 from services.cli.staff import ROLES, administrator, app
 from services.client import accounts
@@ -20,7 +21,7 @@ app.add_typer(client, name="client")
 __all__ = ["app", "client"]
 SCOPES = tuple(scope.value for scope in Scope)
 
-PersonArgument = Annotated[str, typer.Argument(metavar="ID", help=N_("Id of the person: adal staff list"))]
+PersonArgument = Annotated[str, typer.Argument(metavar="PERSON", help=N_("Id or exact name of the person."))]
 ClientArgument = Annotated[
     str, typer.Argument(metavar="ID", help=N_("Id of the client: adal staff client list"))
 ]
@@ -37,7 +38,7 @@ def roles(
     if set(role) - set(ROLES):
         raise Wrong(_("Unknown role. There are: {roles}", roles=", ".join(ROLES)))
     with administrator(here_of(ctx), secrets) as session:
-        accounts.change_roles(session, person, role)
+        accounts.change_roles(session, person_of(session, person), role)
     say(_("Done. It is in force within five minutes; the certificate must be signed anew."))
 
 
@@ -50,7 +51,7 @@ def disable(
 ) -> None:
     """Close or open an account."""
     with administrator(here_of(ctx), secrets) as session:
-        accounts.set_active(session, person, enable)
+        accounts.set_active(session, person_of(session, person, True), enable)
     say(
         _("Done. The account is open.")
         if enable
@@ -64,7 +65,7 @@ def disable(
 def renew(ctx: typer.Context, person: PersonArgument, secrets: SecretsOption = None) -> None:
     """Void all factors and sessions; show the secret."""
     with administrator(here_of(ctx), secrets) as session:
-        enrolment = accounts.renew_enrolment(session, person)
+        enrolment = accounts.renew_enrolment(session, person_of(session, person, True))
     pairs([(_("One-time enrolment secret"), enrolment)])
     say(_("It is good for 72 hours, once: adal staff enrol LOGIN"))
 
@@ -75,7 +76,7 @@ def renew(ctx: typer.Context, person: PersonArgument, secrets: SecretsOption = N
 def leave(ctx: typer.Context, person: PersonArgument, secrets: SecretsOption = None) -> None:
     """Refused while the person alone holds a seat."""
     with administrator(here_of(ctx), secrets) as session:
-        accounts.leave(session, person)
+        accounts.leave(session, person_of(session, person, True))
     say(_("Done. The person has left."))
 
 
@@ -94,7 +95,7 @@ def link(
 ) -> None:
     """In place of an earlier link; it gives no role and no key."""
     with administrator(here_of(ctx), secrets) as session:
-        accounts.link_subject(session, person, issuer, subject)
+        accounts.link_subject(session, person_of(session, person), issuer, subject)
     say(_("Done. The person may sign on there; the second factor is asked for as before."))
 
 
@@ -102,7 +103,7 @@ def link(
 def unlink(ctx: typer.Context, person: PersonArgument, secrets: SecretsOption = None) -> None:
     """Password and second factor go on."""
     with administrator(here_of(ctx), secrets) as session:
-        accounts.unlink_subject(session, person)
+        accounts.unlink_subject(session, person_of(session, person))
     say(_("Done. The person signs in with a password again."))
 
 
@@ -124,7 +125,7 @@ def sessions(
     """Days of sign-ins only: nothing tells from where."""
     with SignIn(here_of(ctx), login, secrets).session() as session:
         if of is not None:
-            accounts.end_sessions_of(session, of)
+            accounts.end_sessions_of(session, person_of(session, of))
         if end is not None or end_others:
             accounts.end_own(session, end)
         rows = [[one.id, one.created, _this(one.current)] for one in accounts.own_sessions(session)]

@@ -1,4 +1,4 @@
-"""`adal case`: list cases, open them here, answer, download, assign, move on. Keys never leave this machine."""
+"""`adal case`: list cases, open them here, answer, download, assign. Keys never leave this machine."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +9,19 @@ import typer
 from services.cli.failures import Trouble, Wrong, explain
 from services.cli.form import Form
 from services.cli.here import SignIn, here_of
-from services.cli.inbox import TextOption, print_thread, state_name
+from services.cli.inbox import TextOption, code_doubt, print_thread, state_name
 from services.cli.language import Command, _, language, new_group
+from services.cli.limits import print_deadlines
+from services.cli.outcomes import print_outcome
+from services.cli.people import person_of
 from services.cli.report import AttachOption, read_attachments
 from services.cli.rights import print_protection
+from services.cli.scanning import ScannerOption, scanner_of
 from services.cli.screen import bar, one_line, pairs, read_text, say, shown, table
 from services.client.cases import CaseLine, OpenedCase
 from services.client.errors import NotHanded
+from services.client.operator import code_known_to_others
+from services.client.scanning import Infected, NotScanned
 from services.client.staff import StaffSession
 from services.kit.i18n import N_, date_text
 
@@ -32,6 +38,14 @@ SecretsOption = Annotated[
 ]
 CaseArgument = Annotated[str, typer.Argument(metavar="CASE", help=N_("Reference or id of the case."))]
 """Names of options that every staff command has."""
+AlsoOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also",
+        metavar="PERSON",
+        help=N_("A further person whose access ends in the same step; may be repeated."),
+    ),
+]
 
 
 @app.command("list", cls=Command, help=N_("List cases, newest first."))
@@ -45,9 +59,13 @@ def list_cases(
     lane: Annotated[
         str | None, typer.Option(help=N_("main, or quarantine: filed above the budget of the pages."))
     ] = None,
+    label: Annotated[str | None, typer.Option(help=N_("Only with this label (code)."))] = None,
     retaliation: Annotated[
         bool, typer.Option("--retaliation", help=N_("Only cases in which retaliation was reported."))
     ] = False,
+    due: Annotated[
+        str | None, typer.Option(help=N_("Only with a time limit that is soon, overdue or escalated."))
+    ] = None,
     mine: Annotated[bool, typer.Option("--mine", help=N_("Only cases assigned to you."))] = False,
     limit: Annotated[int, typer.Option(min=1, help=N_("At most so many."))] = 100,
 ) -> None:
@@ -57,6 +75,8 @@ def list_cases(
         "category": category,
         "region": region,
         "lane": lane,
+        "label": label,
+        "due": due,
         "assigned": "me" if mine else None,
         "retaliation": "true" if retaliation else None,
     }
@@ -108,6 +128,8 @@ def answer(
     files = read_attachments(attach or [])
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
         opened = open_here(session, case)
+        opened.require_code()
+        warn_if_code_known(opened)
         words = read_text(text, _("Your message"))
         if not words:
             raise Wrong(_("There is no text."))
@@ -127,10 +149,12 @@ def download(
         list[int] | None,
         typer.Option("--number", help=N_("Only these numbers of the list that `case open` shows.")),
     ] = None,
+    scanner: ScannerOption = None,
     login: LoginOption = None,
     secrets: SecretsOption = None,
 ) -> None:
-    """Save all attachments or those asked for."""
+    """Save all attachments or those asked for; what a scanner refuses is not kept."""
+    scan, refused = scanner_of(scanner), 0
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
         opened = open_here(session, case)
         found = opened.attachments
@@ -138,8 +162,16 @@ def download(
         if not all(1 <= one <= len(found) for one in wanted):
             raise Wrong(_("There is no attachment with this number."))
         for one in wanted:
-            path = session.download(opened, found[one - 1], to)
+            try:
+                path = session.download(opened, found[one - 1], to, scan)
+            except (Infected, NotScanned) as exc:
+                refused += 1
+                say(f"{one}: {one_line(found[one - 1].safe_name)}", error=True)
+                explain(exc)
+                continue
             say(_("Saved: {name}", name=shown(path.name)))
+    if refused:
+        raise Trouble(_("Attachments that were not kept: {count}.", count=refused))
     say(_("Open these files only on a computer you can lose: they come from a stranger."))
 
 
@@ -165,8 +197,8 @@ def assign(
     if role not in ("investigator", "lead"):
         raise Wrong(_("The role must be investigator or lead."))
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
-        found = _person(session, person)
-        session.assign(open_here(session, case), found, role, lead and _person(session, lead))
+        found = person_of(session, person)
+        session.assign(open_here(session, case), found, role, lead and person_of(session, lead))
     say(_("The case is assigned."))
 
 
@@ -177,13 +209,14 @@ def end(
     ctx: typer.Context,
     case: CaseArgument,
     person: Annotated[str, typer.Argument(metavar="PERSON", help=N_("Id or exact name of the person."))],
+    also: AlsoOption = None,
     login: LoginOption = None,
     secrets: SecretsOption = None,
 ) -> None:
     """Delete a person's grants; what follows is sealed to a key they do not have."""
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
-        found = _person(session, person)
-        session.end_access(open_here(session, case), found)
+        found = person_of(session, person)
+        session.end_access(open_here(session, case), found, [person_of(session, one) for one in also or ()])
     say(_("The access has ended. What was read before is known; what follows is sealed to a new key."))
 
 
@@ -191,13 +224,22 @@ def end(
 def release(
     ctx: typer.Context,
     person: Annotated[str, typer.Argument(metavar="PERSON", help=N_("Id or exact name of the person."))],
+    also: AlsoOption = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PERSON", help=N_("Becomes lead first, of every case that would be left without one.")
+        ),
+    ] = None,
     login: LoginOption = None,
     secrets: SecretsOption = None,
 ) -> None:
     """Give every case of a person a new key; say where that was not possible."""
     left = 0
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
-        for reference, error in session.release(_person(session, person)):
+        others = [person_of(session, one) for one in also or ()]
+        successor = to and person_of(session, to)
+        for reference, error in session.release(person_of(session, person), others, successor):
             if error is None:
                 say(_("{reference}: the access has ended.", reference=shown(reference)))
             else:
@@ -208,18 +250,17 @@ def release(
         raise Trouble(_("Some cases are left. Number: {count}.", count=left))
 
 
-@app.command("state", cls=Command, help=N_("Move a case to its next state."))
-def state(
-    ctx: typer.Context,
-    case: CaseArgument,
-    to: Annotated[str, typer.Argument(metavar="STATE", help=N_("registered, in_review or closed."))],
-    login: LoginOption = None,
-    secrets: SecretsOption = None,
-) -> None:
-    """Change the state; the step is logged."""
-    with SignIn(here_of(ctx), login, secrets).session() as session:
-        reached = session.set_state(id_of(session, case), to)
-    say(_("The state is now: {state}", state=state_name(reached)))
+def warn_if_code_known(case: OpenedCase) -> None:
+    """Say so when somebody besides the reporter may read the answer: the code was read out, or seen, by others."""
+    if code_known_to_others(case.narrative.fields, case.sealed.code_replaced_on):
+        say(
+            _(
+                "The receipt code is known to whoever took this report, and was not replaced yet. "
+                "Ask nothing that shows who the reporter is."
+            ),
+            error=True,
+            bold=True,
+        )
 
 
 def lane_name(lane: str) -> str:
@@ -238,15 +279,6 @@ def id_of(session: StaffSession, case: str) -> str:
 def open_here(session: StaffSession, case: str) -> OpenedCase:
     """A case, opened with the unlocked keys."""
     return session.case(id_of(session, case))
-
-
-def _person(session: StaffSession, person: str) -> str:
-    found = [one.id for one in session.staff() if person in (one.id, one.name)]
-    if len(found) > 1:
-        raise Wrong(_("Several people have this name. Give the id."))
-    if not found:
-        raise LookupError
-    return found[0]
 
 
 def _print_clear(form: Form, line: CaseLine) -> None:
@@ -288,10 +320,15 @@ def _print_sealed(form: Form, case: OpenedCase) -> None:
         say(shown(question), bold=True)
         say(shown(text))
     print_protection(case.sealed.protection)
+    print_deadlines(case.sealed.deadlines)
     say()
     if case.sealed.code_replaced_on is not None:
         say(_("Receipt code replaced on {day}.", day=date_text(case.sealed.code_replaced_on, language())))
+    if case.sealed.code_suspect_on is not None:
+        say(code_doubt(case.sealed.code_suspect_on, case.sealed.code_suspect), bold=True)
+    warn_if_code_known(case)
     say(_("Who the reporter is lies in a part that only custodians together can open: adal identity ask"))
     for number, envelope in enumerate(case.attachments, 1):
         say(f"  {number:3} {one_line(envelope.safe_name)} ({one_line(envelope.type)}, {envelope.size})")
     print_thread(case.messages, case.rejected)
+    print_outcome(case.sealed.outcome, case.outcomes, case.outcome_differs)

@@ -26,6 +26,7 @@ from services.crypto.canonical import b64u, members, unb64u
 from services.crypto.directories import (
     ENVIRONMENTS,
     LONGEST,
+    SERVICES,
     Certifier,
     Directory,
     Log,
@@ -35,8 +36,11 @@ from services.crypto.directories import (
     make_directory_body,
     seat_from_json,
     seat_json,
+    service_from_json,
+    service_json,
 )
 from services.crypto.notes import VerifierKey
+from services.crypto.servicekeys import new_service_key
 from services.crypto.signatures import Signed, SigningKey, sign_document
 from services.crypto.staffkeys import GroupKey
 from services.kit.files import write_private
@@ -185,6 +189,12 @@ def _steps(folder: Path, plan: Plan) -> Iterator[Step]:
         _("The operator of the server and one certifier."),
         _signing(folder, "log", lambda key: {"vkey": str(VerifierKey(plan.origin, key.verify_key))}),
     )  # fmt: skip
+    for service in SERVICES:
+        yield Step(
+            service, _("Key of the service {name}, to which outcomes are sealed", name=service),
+            _("The server that will run it; the key becomes its secret file."),
+            _("The operator of the server and one certifier."), _service(folder, service),
+        )  # fmt: skip
     yield from _group_steps(folder, plan, offline)
     yield Step(
         "directory", _("The first key directory, signed by two roots"), offline,
@@ -275,6 +285,16 @@ def _group(folder: Path, name: str, key_id: str) -> Callable[[], None]:
     return run
 
 
+def _service(folder: Path, name: str) -> Callable[[], None]:
+    def run() -> None:
+        content, service = new_service_key(name)
+        write_private(_secret(folder, name), content)
+        write_line(_public(folder, name), service_json(service))
+        pairs([(_("Recipient"), str(service.recipient))])
+
+    return run
+
+
 # --- the directory
 
 
@@ -312,6 +332,7 @@ def _body(folder: Path, plan: Plan, start: datetime) -> dict[str, Any]:
         certifiers=[certifier_from_json(line) for line in lines("certifier", len(plan.certifiers))],
         logs=[Log(plan.origin, str(read_json(_must(folder, "log"))["vkey"]))],
         witnesses=plan.witnesses,
+        services=[service_from_json(read_json(_must(folder, name))) for name in SERVICES],
     )
 
 

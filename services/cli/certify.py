@@ -9,15 +9,17 @@ from services.cli.case import LoginOption, SecretsOption
 from services.cli.failures import Wrong
 from services.cli.here import SignIn, here_of
 from services.cli.language import Command, _
+from services.cli.people import person_of
 from services.cli.screen import ask, ask_yes, pairs, say, shown
 from services.cli.staff import signing_key
 from services.client import keys
 from services.client.keys import PersonKeys
 from services.client.staff import StaffSession
 from services.crypto.certificates import Certificate, fingerprint
+from services.crypto.staffkeys import StaffKey, new_passphrase
 from services.kit.i18n import N_
 
-PersonArgument = Annotated[str, typer.Argument(metavar="PERSON", help=N_("Id of the person."))]
+PersonArgument = Annotated[str, typer.Argument(metavar="PERSON", help=N_("Id or exact name of the person."))]
 KeyOption = Annotated[Path, typer.Option("--key", help=N_("File of your certifier's key."))]
 FingerprintOption = Annotated[
     str | None, typer.Option("--fingerprint", help=N_("What the person read out; otherwise asked."))
@@ -33,6 +35,9 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "fingerprint", cls=Command, help=N_("Show the fingerprint of your own keys, to be read out.")
     )(show_fingerprint)
+    app.command("renew", cls=Command, help=N_("Make new keys of your own when the passphrase is lost."))(
+        renew
+    )
     app.command("certify", cls=Command, help=N_("Sign a person's keys as the first certifier."))(certify)
     app.command("cosign", cls=Command, help=N_("Sign a person's keys as the second certifier."))(cosign)
 
@@ -47,6 +52,37 @@ def show_fingerprint(ctx: typer.Context, login: LoginOption = None, secrets: Sec
         ]
     pairs(rows)
     say(_("Read it to both certifiers, face to face or by a telephone number they know already."))
+
+
+def renew(
+    ctx: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help=N_("Do not ask."))] = False,
+    login: LoginOption = None,
+    secrets: SecretsOption = None,
+) -> None:
+    """Replace one's keys; the certificate ends, and what was sealed to the old keys needs those who keep them."""
+    if not yes and not ask_yes(
+        _("Your certificate ends, and nothing sealed to your old keys opens until they are rebuilt. Go on?")
+    ):
+        raise Wrong(_("Nothing was changed."))
+    key, passphrase = StaffKey.generate(), new_passphrase()
+    with SignIn(here_of(ctx), login, secrets).session() as session:
+        session.put_key(key, passphrase, replace=True)
+        person = session.me().person.id
+    say(_("Shown once; write it down:"), bold=True)
+    pairs(
+        [
+            (_("Id"), person),
+            (_("Passphrase"), passphrase),
+            (_("Fingerprint"), fingerprint(key.identity.recipient, key.signing.verify_key)),
+        ]
+    )
+    say(_("Read it to both certifiers, face to face or by a telephone number they know already."))
+    say(
+        _(
+            "Then those who keep sub-shares of your old key: adal keys escrow-release, and you: adal keys escrow-recover"
+        )
+    )
 
 
 def certify(
@@ -90,7 +126,7 @@ def _looked_at(
     session: StaffSession, person: str, heard: str | None, role: list[str] | None
 ) -> tuple[PersonKeys, str, list[str]]:
     """The person's keys, the fingerprint as it was heard, and the roles of the order."""
-    found = keys.person_keys(session, person)
+    found = keys.person_keys(session, person_of(session, person))
     pairs([(_("Name"), shown(found.name)), (_("Roles"), " ".join(sorted(found.roles)))])
     if role is None and not ask_yes(_("Is this the person, and are these the roles of the written order?")):
         raise Wrong(_("Nothing was signed."))

@@ -12,9 +12,11 @@ from typing import Any
 
 from services.cli.here import Here
 from services.cli.staff import NewColleague, administrator, certify, enrol_with_keys
+from services.client import steps
 from services.client.filing import NewReport
 from services.client.staff import StaffSession
 from services.contracts.accounts import Role
+from services.crypto.outcomes import Facts
 from services.crypto.packages import NewAttachment
 from services.crypto.receipts import format_receipt
 from services.kit.files import write_private
@@ -38,7 +40,7 @@ class Sample:
     plain: bool
     language: str
     text: str
-    states: tuple[str, ...]
+    steps: tuple[str, ...]
     answer: str | None = None
 
 
@@ -49,14 +51,14 @@ SAMPLES = (
         False,
         "ru",
         "Вымышленный пример: при выдаче разрешения попросили вознаграждение.",
-        ("registered",),
+        ("register",),
     ),
     Sample(
         "anonymous",
         False,
         "kk",
         "Ойдан шығарылған мысал: мемлекеттік сатып алуда бір ғана жеткізуші ұтып келеді.",
-        ("registered", "in_review"),
+        ("register", "review"),
         "Рақмет. Қай жылғы сатып алу екенін жаза аласыз ба?",
     ),
     Sample(
@@ -64,7 +66,7 @@ SAMPLES = (
         True,
         "en",
         "An invented example: land was given to a relative without a tender.",
-        ("registered", "in_review", "closed"),
+        ("register", "review", "close"),
         "Thank you. This invented case is closed.",
     ),
 )
@@ -129,16 +131,25 @@ def _reports(here: Here, staff: dict[str, NewColleague]) -> list[dict[str, str]]
             report = _new_report(form, sample, i)
             filed = reporter.file_plain(report) if sample.plain else reporter.file_sealed(report)
             line = desk.find(filed.reference)
-            for state in sample.states:
-                desk.set_state(line.id, state)
+            state = _take(desk, line.id, sample)
             if sample.answer:
                 desk.answer(desk.case(line.id), sample.answer)
                 desk.assign(desk.case(line.id), staff["investigator"].id)
-            last = sample.states[-1] if sample.states else "received"
             lines.append(
-                {"reference": filed.reference, "receipt": format_receipt(filed.receipt), "state": last}
+                {"reference": filed.reference, "receipt": format_receipt(filed.receipt), "state": state}
             )
     return lines
+
+
+def _take(desk: StaffSession, case_id: str, sample: Sample) -> str:
+    """Take the steps of a sample; the state that it comes to."""
+    state = "received"
+    for step in sample.steps:
+        if step == "close":
+            state = steps.close(desk, desk.case(case_id), Facts("explained"), "An invented explanation.")
+        else:
+            state = steps.move(desk, case_id, step)
+    return state
 
 
 def _new_report(form: dict[str, Any], sample: Sample, i: int) -> NewReport:

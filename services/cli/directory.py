@@ -23,10 +23,12 @@ from services.crypto.directories import (
     Certifier,
     Desk,
     Directory,
+    Service,
     desk_from_json,
     make_directory_body,
     parse_directory,
     seat_from_json,
+    service_from_json,
 )
 from services.crypto.shares import Seat
 from services.crypto.signatures import Signed
@@ -50,6 +52,7 @@ class Changes:
     certifiers: Sequence[Certifier] = ()
     drop_certifiers: Sequence[str] = ()
     witnesses: Sequence[str] | None = None
+    services: Sequence[Service] = ()
     valid_from: datetime = field(default_factory=lambda: datetime.now(UTC))
     days: int = 90
 
@@ -83,6 +86,9 @@ def draft(
     witness: Annotated[
         list[str] | None, typer.Option(help=N_("Keys of all witnesses; otherwise as now."))
     ] = None,
+    service: Annotated[
+        FilesOption, typer.Option(help=N_("Line of a service that is told outcomes; added or replaced."))
+    ] = None,
     valid_from: Annotated[
         str | None,
         typer.Option("--from", help=N_("First instant, such as 2026-12-01T00:00:00Z; otherwise now.")),
@@ -103,7 +109,8 @@ def draft(
         [desk_from_json(read_json(path)) for path in desk or []], drop_desk or [],
         [seat_from_json(read_json(path)) for path in seat or []],
         [seat_from_json(read_json(path)) for path in payment or []],
-        keep_seats, threshold, [_certifier(one) for one in certifier or []], drop_certifier or [], witness, start, days,
+        keep_seats, threshold, [_certifier(one) for one in certifier or []], drop_certifier or [], witness,
+        [service_from_json(read_json(path)) for path in service or []], start, days,
     )  # fmt: skip
     body = next_body(present, changes)
     found = parse_directory(Signed(body, ()))
@@ -113,6 +120,7 @@ def draft(
             (_("Sequence"), str(found.sequence)),
             (_("Custodian seats"), _("{k} of {n}", k=found.k, n=found.n)),
             (_("Desk months"), " ".join(f"{line.id}/{line.month}" for line in found.desks)),
+            (_("Services told of outcomes"), " ".join(line.id for line in found.services) or "-"),
             (_("Valid from"), rules.instant_text(found.valid_from)),
             (_("Valid until"), rules.instant_text(found.valid_until)),
         ]
@@ -136,6 +144,7 @@ def next_body(last: Directory, changes: Changes) -> dict[str, Any]:
         certifiers=[line for name, line in certifiers.items() if name not in changes.drop_certifiers],
         logs=last.logs,
         witnesses=last.witnesses if changes.witnesses is None else changes.witnesses,
+        services=list({line.id: line for line in (*last.services, *changes.services)}.values()),
     )
 
 

@@ -13,6 +13,7 @@ from services.cli.screen import say, shown
 from services.client.errors import (
     BadAddress,
     BadAnswer,
+    CodeInDoubt,
     NoLead,
     NotHanded,
     NotLogged,
@@ -21,6 +22,7 @@ from services.client.errors import (
     Unproven,
     Unreachable,
 )
+from services.client.scanning import Infected, NotScanned
 from services.crypto.errors import BadSignature, CryptoError, FormatError, WrongKey
 from services.crypto.receipts import ReceiptError
 
@@ -92,8 +94,16 @@ def _client(error: BaseException) -> str:
         return _(
             "You see only the coded fields of this case: it was handed on, and the desk's key of it was deleted."
         )
+    if isinstance(error, CodeInDoubt):
+        return _(
+            "Somebody else may have the receipt code, as 1424 was told. Nothing is sealed to it until it is replaced."
+        )
     if isinstance(error, NoLead):
         return _("An investigator needs a lead on the case, and nobody is certified as one.")
+    if isinstance(error, Infected):
+        return _("The scanner refused this file. Nothing of it was kept.")
+    if isinstance(error, NotScanned):
+        return _("The scanner did not run or failed, so the file was not scanned. Nothing of it was kept.")
     if isinstance(error, NotLogged):
         return _(
             "The request does not stand in the witnessed log yet. Nothing was released; try again later."

@@ -55,12 +55,15 @@ class Filled:
         return "Filled(...)"
 
 
-def fill(form: Form) -> Filled:
-    """Ask every question in the order of the form."""
-    found: dict[str, dict[str, Any]] = {"fields": {}, "answers": {}, "identity": {}, "mode": {}}
+def fill(form: Form, known: Mapping[str, Any] | None = None) -> Filled:
+    """Ask every question in the order of the form, but for clear fields that are `known`."""
+    fields = {"channel": CHANNEL, **(known or {})}
+    found: dict[str, dict[str, Any]] = {"fields": fields, "answers": {}, "identity": {}, "mode": {}}
     step = None
     for field in form.raw["fields"]:
-        if field["code"] == "channel" or (field["part"] == "identity" and _anonymous(found)):
+        if (field["part"] == "fields" and field["code"] in fields) or (
+            field["part"] == "identity" and _anonymous(found)
+        ):
             continue
         if field["step"] != step:
             step = field["step"]

@@ -17,6 +17,7 @@ from services.cli.failures import Trouble, Wrong, receipt_text
 from services.cli.language import _, language
 from services.cli.screen import ask, say
 from services.client.codes import totp_code
+from services.client.door import Credential
 from services.client.errors import Problem
 from services.client.memory import Memory
 from services.client.reporter import Reporter
@@ -61,10 +62,11 @@ class Here:
         return Memory(roots, self.var / "client" / f"{name}.json")
 
     @contextmanager
-    def reporter(self) -> Iterator[Reporter]:
-        """A client of the public API."""
+    def reporter(self, credential: Credential | None = None) -> Iterator[Reporter]:
+        """A client of the public API; with a `credential` one that files for others."""
         roots = self.roots()
-        with Reporter(self.url, roots, memory=self.memory(roots), language=language()) as reporter:
+        memory = self.memory(roots)
+        with Reporter(self.url, roots, None, memory, language(), credential=credential) as reporter:
             yield reporter
 
     @contextmanager

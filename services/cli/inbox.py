@@ -10,12 +10,15 @@ from services.cli.failures import Trouble, Wrong
 from services.cli.form import Form
 from services.cli.here import here_of, read_json, read_receipt
 from services.cli.language import Command, _, language, new_group
+from services.cli.limits import print_deadlines
+from services.cli.outcomes import print_outcome
 from services.cli.report import AttachOption, read_attachments, read_saved
 from services.cli.rights import print_protection, print_rights
 from services.cli.screen import ask, ask_yes, bar, one_line, pairs, read_text, say, shown
 from services.client.chain import Message, Rejected
 from services.client.inbox import Inbox, Opening, View
 from services.client.log import Included, Standing
+from services.client.operator import code_known_to_others
 from services.client.protection import rights
 from services.client.reporter import Reporter
 from services.crypto.receipts import ReceiptError, format_receipt, parse_receipt
@@ -177,17 +180,37 @@ def _print(inbox: Inbox) -> None:
     rows.append((_("Public log"), _log_words(view)))
     pairs(rows)
     print_protection(view.protection)
+    print_deadlines(view.deadlines)
     if view.code_replaced_on is not None:
         say(_("If it was not you who replaced the code, call 1424."))
+    if view.code_suspect_on is not None:
+        say(code_doubt(view.code_suspect_on, view.code_suspect), bold=True)
+    elif code_known_to_others(view.manifest.fields, view.code_replaced_on):
+        say(
+            _("Whoever took your report knows this code and could read the answers. Replace it: {command}",
+              command="adal inbox replace-code"),
+            bold=True,
+        )  # fmt: skip
     for opening in view.openings:
         say(opening_words(opening), bold=True)
     if not inbox.proven:
         say(
             _("The receipt code was replaced, and no answer yet proves that the report key is the right one.")
         )
-    if not replies and not rejected:
+    if not replies and not rejected and not inbox.outcomes:
         say(_("No answer yet."))
     print_thread(replies, rejected)
+    print_outcome(view.outcome, inbox.outcomes, inbox.outcome_differs)
+
+
+def code_doubt(day: date, still: bool) -> str:
+    """That somebody else used the code: since when, and whether it is still in force."""
+    said = _(
+        "On {day} 1424 was told that somebody else used this receipt code.", day=date_text(day, language())
+    )
+    if not still:
+        return said + " " + _("It was replaced since.")
+    return said + " " + _("The desk writes nothing until it is replaced.")
 
 
 def opening_words(opening: Opening) -> str:
@@ -237,6 +260,9 @@ def state_name(state: str) -> str:
         "received": N_("received"),
         "registered": N_("registered"),
         "in_review": N_("in review"),
+        "forwarded": N_("forwarded to the body in charge"),
+        "returned": N_("returned"),
+        "investigation": N_("pre-trial investigation"),
         "closed": N_("closed"),
     }
     return _(names[state]) if state in names else shown(state)

@@ -16,8 +16,9 @@ from services.cli.screen import pairs, say
 from services.cli.staff import administrator, signing_key
 from services.crypto.age import HybridIdentity
 from services.crypto.canonical import b64u
-from services.crypto.directories import check_directory, parse_directory
+from services.crypto.directories import NOTIFIER, SERVICES, check_directory, parse_directory, service_json
 from services.crypto.rules import instant, instant_text
+from services.crypto.servicekeys import new_service_key
 from services.crypto.signatures import Signed, SigningKey, sign_document
 from services.kit.files import write_private
 from services.kit.i18n import N_
@@ -27,7 +28,7 @@ app.add_typer(directory.app, name="directory")
 certify.add_to(app)
 seats.add_to(app)
 ceremony.add_to(app)
-KINDS = ("signing", "secret", "desk", "seat")
+KINDS = ("signing", "secret", "desk", "seat", "service")
 
 
 @app.command("make", cls=Command, help=N_("Make a new key in a file of mode 0600; the public half is shown."))
@@ -35,10 +36,18 @@ def make(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=N_("Where the key goes; never replaced."))],
     kind: Annotated[
         str,
-        typer.Option(help=N_("signing (root, certifier, log), secret (32 random bytes), desk or seat.")),
+        typer.Option(
+            help=N_("signing (root, certifier, log), secret (32 random bytes), desk, seat or service.")
+        ),
     ] = "signing",
     id: Annotated[
-        str | None, typer.Option(help=N_("Id of a desk or seat key, such as central/2026-11."))
+        str | None,
+        typer.Option(
+            help=N_("Id of a desk or seat key, such as central/2026-11; or rewards, registry, notifier.")
+        ),
+    ] = None,
+    line: Annotated[
+        Path | None, typer.Option(help=N_("Of a service's key: where its line for the directory goes."))
     ] = None,
 ) -> None:
     """Write a key and print what may be known of it."""
@@ -46,9 +55,13 @@ def make(
         raise Wrong(_("Unknown kind. There are: {kinds}", kinds=", ".join(KINDS)))
     if kind in ("desk", "seat") and not id:
         raise Wrong(_("A desk or seat key needs --id."))
+    if (kind == "service") != (line is not None) or (kind == "service" and id not in (*SERVICES, NOTIFIER)):
+        raise Wrong(
+            _("A service's key, and no other, needs --line FILE; its --id is rewards, registry or notifier.")
+        )
     if file.exists():
         raise Wrong(_("This file is there already: {name}", name=file.name))
-    content, public = _new_key(kind, id or "")
+    content, public = _service_key(line, id or "") if line else _new_key(kind, id or "")
     write_private(file, content)
     pairs(public)
 
@@ -113,6 +126,12 @@ def sign_body(body: Any, keys: list[SigningKey], roots: list[bytes]) -> Signed:
     signed = sign_document("directory", body, keys)
     check_directory(signed, roots, instant(body.get("valid_from")))
     return signed
+
+
+def _service_key(line: Path, id: str) -> tuple[bytes, list[tuple[str, str]]]:
+    content, service = new_service_key(id)
+    directory.write_line(line, service_json(service))
+    return content, [(_("Recipient"), str(service.recipient))]
 
 
 def _new_key(kind: str, id: str) -> tuple[bytes, list[tuple[str, str]]]:

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import accounts, case, identity, inbox, keys, local, log, protection, report, witness
+from services.cli import accounts, calls, case, identity, inbox, keys, local, log, protection, report, witness
+from services.cli import deadlines as _deadlines  # noqa: F401 - its commands join those of `case`
+from services.cli import evidence as _evidence  # noqa: F401 - the commands of these join those of `case`
+from services.cli import folder as _folder  # noqa: F401
+from services.cli import forwarding as _forwarding  # noqa: F401
+from services.cli import notice as _notice  # noqa: F401 - joins the commands of `inbox`
+from services.cli import searching as _searching  # noqa: F401
+from services.cli import steps as _steps  # noqa: F401
+from services.cli import triage as _triage  # noqa: F401
 from services.cli.failures import explain
 from services.cli.here import Here
 from services.cli.language import Command, Group, _, new_group, set_language
@@ -48,6 +56,7 @@ app = new_group(
 )
 app.add_typer(report.app, name="report")
 app.add_typer(inbox.app, name="inbox")
+app.add_typer(calls.app, name="call")
 app.add_typer(case.app, name="case")
 case.app.add_typer(protection.disclosures, name="disclosure")
 app.add_typer(identity.app, name="identity")

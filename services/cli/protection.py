@@ -1,5 +1,6 @@
 """`adal case protect` and `adal case disclosure`: the desk acts on retaliation, a lead records who disclosed what."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -12,7 +13,15 @@ from services.cli.inbox import TextOption
 from services.cli.language import Command, _, language, new_group
 from services.cli.rights import status_name
 from services.cli.screen import ask, pairs, read_text, say, shown, table
-from services.client.protection import Incident, add_incident, articles, incidents, set_protection
+from services.client.protection import (
+    Incident,
+    add_incident,
+    articles,
+    end_incident,
+    incidents,
+    results,
+    set_protection,
+)
 from services.kit.i18n import N_, date_text
 
 disclosures = new_group(N_("Incidents: somebody disclosed who reported."))
@@ -65,12 +74,38 @@ def list_incidents(
     """Days and articles; nothing is opened, so an auditor may ask too (by the id of the case)."""
     here = here_of(ctx)
     with SignIn(here, login, secrets).session() as session, here.reporter() as reporter:
-        names = articles(reporter.http, language())
+        names, ends = articles(reporter.http, language()), results(reporter.http, language())
         rows = [
-            [one.id, one.day.isoformat(), names[one.article].text if one.article in names else one.article]
+            [one.id, one.day.isoformat(), names[one.article].text if one.article in names else one.article,
+             _state(one, ends)]
             for one in incidents(session, case.id_of(session, case_id), None)
-        ]
-    table([_("Id"), _("Day"), _("Article")], rows)
+        ]  # fmt: skip
+    table([_("Id"), _("Day"), _("Article"), _("State")], rows)
+
+
+@disclosures.command("end", cls=Command, help=N_("Say how an incident ended that another lead recorded."))
+def end(
+    ctx: typer.Context,
+    case_id: CaseArgument,
+    incident: IncidentArgument,
+    result: Annotated[str, typer.Option(help=N_("confirmed, not_confirmed or passed_to_prosecutor."))],
+    login: LoginOption = None,
+    secrets: SecretsOption = None,
+) -> None:
+    """The second pair of eyes: the lead who recorded it is refused."""
+    here = here_of(ctx)
+    with SignIn(here, login, secrets).session() as session, here.reporter() as reporter:
+        names = results(reporter.http, language())
+        if result not in names:
+            raise Wrong(_("The result must be one of: {codes}.", codes=", ".join(sorted(names))))
+        ended = end_incident(session, case.id_of(session, case_id), incident, result)
+    say(_("The incident has ended: {result}", result=names[ended.result]))
+
+
+def _state(incident: Incident, ends: Mapping[str, str]) -> str:
+    if incident.end is None:
+        return _("recorded")
+    return f"{incident.end.day.isoformat()} {ends.get(incident.end.result, incident.end.result)}"
 
 
 @disclosures.command("show", cls=Command, help=N_("Open an incident on this computer and show it."))

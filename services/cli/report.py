@@ -56,7 +56,7 @@ def file_report(
     with here_of(ctx).reporter() as reporter:
         form = Form(reporter.form())
         filled = forms.fill(form) if answers is None else forms.from_json(form, read_json(answers))
-        _show(form, filled, files, plain)
+        show_clear(form, filled, files, plain)
         if not yes and not ask_yes(_("Send it?")):
             raise Wrong(_("Nothing was sent."))
         report = NewReport(filled.fields, filled.answers, filled.mode, filled.identity, files)
@@ -100,7 +100,8 @@ def _file(reporter: Reporter, report: NewReport, plain: bool, version: str) -> F
         return reporter.file_sealed(report, form=version, progress=progress)
 
 
-def _show(form: Form, filled: Filled, files: list[FileAttachment], plain: bool) -> None:
+def show_clear(form: Form, filled: Filled, files: list[FileAttachment], plain: bool) -> None:
+    """Say what will stand in clear, and what becomes of the rest."""
     say()
     say(_("These answers stay readable for the service, for routing, deadlines and statistics:"), bold=True)
     pairs([form.text_of("fields", code, value) for code, value in filled.fields.items() if value is not None])
@@ -130,13 +131,14 @@ def _thank(filed: Filed, save: Path | None) -> None:
     say(_("The report is stored."), bold=True)
     from services.cli.language import language
 
-    pairs(
-        [
-            (_("Receipt code"), format_receipt(filed.receipt)),
-            (_("Reference"), shown(filed.reference)),
-            (_("Day"), date_text(filed.day, language())),
-        ]
-    )
+    rows = [
+        (_("Receipt code"), format_receipt(filed.receipt)),
+        (_("Reference"), shown(filed.reference)),
+        (_("Day"), date_text(filed.day, language())),
+    ]
+    if filed.register_by is not None:
+        rows.append((_("To be registered by"), date_text(filed.register_by, language())))
+    pairs(rows)
     say(
         _(
             "Write the receipt code down now. It is the only way to the answers, and nobody can give it to you again."

@@ -10,6 +10,7 @@ from services.cli.directory import month_or_wrong, write_line
 from services.cli.failures import Wrong
 from services.cli.here import SignIn, here_of
 from services.cli.language import Command, _
+from services.cli.people import person_of
 from services.cli.screen import say, shown
 from services.cli.staff import read_group_key
 from services.client import keys, seats
@@ -153,7 +154,7 @@ def seat_handover(
     """Re-wrap every key of the seat for the successor and give them up."""
     seat = _seat(number, kind)
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
-        _list(seats.hand_over(session, seat, to))
+        _list(seats.hand_over(session, seat, person_of(session, to)))
     say(_("Handed over. A new half-year's key of the successor belongs in the next directory."))
 
 
@@ -168,7 +169,7 @@ def seat_release(
     """Check the successor's certificate, then release."""
     seat = _seat(number, kind)
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
-        done = seats.release_seat(session, seat, to)
+        done = seats.release_seat(session, seat, person_of(session, to))
     _list(done)
     if not done:
         raise Wrong(_("You keep no sub-share of this."))
@@ -200,19 +201,19 @@ def escrow(
 ) -> None:
     """Split one's own key among keepers."""
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
-        count = seats.escrow(session, keeper, threshold)
+        count = seats.escrow(session, [person_of(session, one) for one in keeper], threshold)
     say(_("Sub-shares given: {count}", count=count))
 
 
 def escrow_release(
     ctx: typer.Context,
-    person: Annotated[str, typer.Argument(metavar="PERSON", help=N_("Id of the person."))],
+    person: Annotated[str, typer.Argument(metavar="PERSON", help=N_("Id or exact name of the person."))],
     login: LoginOption = None,
     secrets: SecretsOption = None,
 ) -> None:
     """Release sub-shares of a lost key to the person's new, certified key."""
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
-        done = seats.release_escrow(session, person)
+        done = seats.release_escrow(session, person_of(session, person))
     if not done:
         raise Wrong(_("You keep no sub-share of this."))
     say(_("Released. As many others as it takes must do the same."))

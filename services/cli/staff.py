@@ -92,10 +92,21 @@ def enrol_oneself(
         Path | None, typer.Option(help=N_("Save the sign-in in this file, for --secrets (mode 0600)."))
     ] = None,
 ) -> None:
-    """Enrol with a generated password and passphrase; the certifiers sign the key afterwards."""
+    """Enrol with a generated password, and a generated passphrase if there are no keys yet."""
     _not_there(save)
     enrolment = ask(_("One-time enrolment secret"), secret=True)
-    _show(enrol_with_keys(here_of(ctx), login, enrolment), save)
+    with here_of(ctx).staff() as session:
+        found = _signed_in(session, login, enrolment)
+        if session.me().wrapped is not None:
+            _print(session.me().person.id, found, save)
+            say(
+                _(
+                    "Your keys are the ones of before, under the passphrase you have. If it is lost: adal keys renew"
+                )
+            )
+            return
+        _show(_with_new_keys(session, found), save)
+    say(_("Now read your fingerprint to both certifiers: adal keys fingerprint"))
 
 
 @app.command("list", cls=Command, help=N_("List the staff."))
@@ -123,13 +134,24 @@ def administrator(here: Here, secrets: Path | None) -> AbstractContextManager[St
 
 def enrol_with_keys(here: Here, login: str, enrolment: str) -> NewColleague:
     """Set a generated password, sign in, make a staff key under a generated passphrase and store it wrapped."""
-    password, passphrase = random.token_urlsafe(18), new_passphrase()
     with here.staff() as session:
-        _uri, totp = session.enrol(login, enrolment, password)
-        sign_in_with_code(session, Secrets(login, password, totp, passphrase))
-        key = StaffKey.generate()
-        session.put_key(key, passphrase)
-        return NewColleague(session.me().person.id, login, password, totp, passphrase, key)
+        return _with_new_keys(session, _signed_in(session, login, enrolment))
+
+
+def _signed_in(session: StaffSession, login: str, enrolment: str) -> Secrets:
+    """Use the enrolment secret up and sign in with what came of it."""
+    password = random.token_urlsafe(18)
+    _uri, totp = session.enrol(login, enrolment, password)
+    found = Secrets(login, password, totp, None)
+    sign_in_with_code(session, found)
+    return found
+
+
+def _with_new_keys(session: StaffSession, found: Secrets) -> NewColleague:
+    key, passphrase = StaffKey.generate(), new_passphrase()
+    session.put_key(key, passphrase)
+    totp = found.totp_secret or ""
+    return NewColleague(session.me().person.id, found.login, found.password, totp, passphrase, key)
 
 
 def certify(
@@ -169,16 +191,21 @@ def _not_there(path: Path | None) -> None:
 
 
 def _show(colleague: NewColleague, save: Path | None) -> None:
+    found = Secrets(colleague.login, colleague.password, colleague.totp_secret, colleague.passphrase)
+    _print(colleague.id, found, save)
+
+
+def _print(id: str, found: Secrets, save: Path | None) -> None:
+    """Show what was made, and save it; a passphrase only if it is new."""
     say(_("Shown once; write it down:"), bold=True)
     rows = [
-        (_("Id"), colleague.id),
-        (_("Login"), shown(colleague.login)),
-        (_("Password"), colleague.password),
-        (_("Secret of the second factor"), colleague.totp_secret),
-        (_("Passphrase"), colleague.passphrase),
+        (_("Id"), id),
+        (_("Login"), shown(found.login)),
+        (_("Password"), found.password),
+        (_("Secret of the second factor"), found.totp_secret),
+        (_("Passphrase"), found.passphrase),
     ]
-    pairs(rows)
+    pairs([(name, text) for name, text in rows if text is not None])
     if save is not None:
-        names = ("login", "password", "totp_secret", "passphrase")
-        content = {name: getattr(colleague, name) for name in names}
+        content = {name: text for name, text in vars(found).items() if text is not None}
         write_private(save, json.dumps(content).encode())

@@ -5,7 +5,7 @@ Both happen on this machine. The server stores sealed grants and deletes them; i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 from services.client import chain
@@ -69,14 +69,15 @@ def a_lead(session: StaffSession, not_this: str) -> Certificate:
     raise NoLead()
 
 
-def end_access(session: StaffSession, case: OpenedCase, person: str) -> int:
-    """End a person's access; the number of the stored part that gives the report its new key.
+def end_access(session: StaffSession, case: OpenedCase, person: str, also: Collection[str] = ()) -> int:
+    """End a person's access and that of `also`; the number of the stored part that gives the report its new key.
 
-    The new key goes to everybody else who holds one now. Errors: LookupError if the person does not have the case;
-    Refused if somebody who stays is not certified: that access must end, or be certified anew, first.
+    The new key goes to everybody else who holds one now. Errors: LookupError if one of them does not have the case;
+    Refused if somebody who stays is not certified: certify that person anew, or end that access in the same step.
     """
-    staying = {holder: role for holder, role in case.sealed.holders.items() if holder != person}
-    if len(staying) == len(case.sealed.holders):
+    leaving = {person, *also}
+    staying = {holder: role for holder, role in case.sealed.holders.items() if holder not in leaving}
+    if not leaving <= set(case.sealed.holders):
         raise LookupError("the person does not have the case")
     directory, rid = session.key_directory(), case.sealed.manifest.rid
     key, number = HybridIdentity.generate(), key_number(case.place.n)
@@ -97,22 +98,59 @@ def end_access(session: StaffSession, case: OpenedCase, person: str) -> int:
         "reporter_n": len(chain.chain_of(case.sealed.parts, reporter=True)),
         "part": b64(part),
         "grants": grants,
+        "also": sorted(leaving - {person}),
     }
     return int(session.call("POST", f"{_path(case, person)}/end", sent).json()["number"])
 
 
-def release(session: StaffSession, person: str) -> Iterator[tuple[str, Exception | None]]:
+def hand_over(session: StaffSession, case_id: str, leaver: str, successor: str) -> str:
+    """Give a case to a successor in the leaver's role, then end the leaver's access with a new key; the role.
+
+    The new one comes first, so that the case is never without. What was interrupted goes on where it stopped: done
+    again, only the missing half is done. Errors: LookupError if neither has the case; those of `assign`, `end_access`.
+    """
+    case = session.case(case_id)
+    holders = case.sealed.holders
+    role = holders.get(leaver) or holders.get(successor)
+    if role is None:
+        raise LookupError("neither has the case")
+    if successor not in holders:
+        assign(session, case, successor, role)
+        case = session.case(case_id)
+    if leaver in holders:
+        end_access(session, case, leaver)
+    return role
+
+
+def release(
+    session: StaffSession, person: str, also: Collection[str] = (), to: str | None = None
+) -> Iterator[tuple[str, Exception | None]]:
     """End a person's access to every case they have: its reference, and what prevented it.
 
-    For somebody who leaves. What this session cannot open, and where the person is the last lead, stays as it is.
+    For somebody who leaves; `also` leave with them, where they have the case too. Where nobody who stays is a lead,
+    `to` becomes one first. What this session cannot open, or has no lead for, stays as it is.
     """
     for line in list(session.cases(assigned=person)):
         try:
-            end_access(session, session.case(line.id), person)
+            case = session.case(line.id)
+            leaving = {person, *also} & set(case.sealed.holders)
+            case = _with_lead(session, case, leaving, to)
+            end_access(session, case, person, leaving - {person})
         except (Problem, NotHanded, CryptoError, LookupError) as exc:
             yield line.reference, exc
         else:
             yield line.reference, None
+
+
+def _with_lead(
+    session: StaffSession, case: OpenedCase, leaving: Collection[str], to: str | None
+) -> OpenedCase:
+    """The case, in which `to` is now a lead if nobody else who stays is."""
+    staying = {role for holder, role in case.sealed.holders.items() if holder not in leaving}
+    if to is None or LEAD in staying or INVESTIGATOR not in staying:
+        return case
+    assign(session, case, to, LEAD)
+    return session.case(case.line.id)
 
 
 def seen_key(case: OpenedCase) -> int:

@@ -10,8 +10,9 @@ from datetime import date
 from typing import Any
 
 from services.client import chain
-from services.client.chain import Message, Part, Place, Rejected
-from services.client.errors import understood
+from services.client.chain import Ended, Message, Part, Place, Rejected
+from services.client.deadlines import Deadline, deadlines_of
+from services.client.errors import CodeInDoubt, understood
 from services.client.keyring import Keyring
 from services.crypto import rules
 from services.crypto.age import HybridIdentity, HybridRecipient
@@ -21,6 +22,7 @@ from services.crypto.directories import Directory
 from services.crypto.errors import CryptoError, Refused, WrongKey
 from services.crypto.grants import open_grant
 from services.crypto.manifests import Manifest
+from services.crypto.outcomes import TYPE as OUTCOME
 from services.crypto.packages import OpenedReport, open_report, reporter_from_json
 from services.crypto.reportkeys import TYPE as REPORT_KEYS
 from services.crypto.reportkeys import key_number
@@ -72,6 +74,56 @@ class CaseLine:
 
 
 @dataclass(frozen=True)
+class StepLine:
+    """A line of a case's history: the state, the day, and of a step its code, its codes and who took it."""
+
+    state: str
+    day: date
+    step: str | None = None
+    person: str | None = None
+    ground: str | None = None
+    body: str | None = None
+    outcome: str | None = None
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "StepLine":
+        """Read a line of the API. Errors: KeyError, FormatError."""
+        found = {name: value.get(name) for name in ("step", "person", "ground", "body", "outcome")}
+        return cls(
+            str(value["state"]), rules.day(value["day"]), **{n: v and str(v) for n, v in found.items()}
+        )
+
+
+@dataclass(frozen=True)
+class InClear:
+    """The outcome of a closed case as the server says it in clear: kind, day, the kind's text by language."""
+
+    kind: str
+    day: date
+    labels: dict[str, str]
+
+    @classmethod
+    def from_json(cls, value: Any) -> "InClear | None":
+        """Read the API's outcome; None for a case that is open. Errors: KeyError, FormatError."""
+        if value is None:
+            return None
+        labels = {str(name): str(text) for name, text in value["labels"].items()}
+        return cls(str(value["kind"]), rules.day(value["day"]), labels)
+
+
+def outcome_differs(clear: InClear | None, outcomes: Sequence[Ended]) -> bool:
+    """Whether an outcome in clear is another than the last one that could be opened."""
+    return clear is not None and bool(outcomes) and outcomes[-1].outcome.facts.kind != clear.kind
+
+
+def _people(value: dict[str, Any]) -> frozenset[str]:
+    """Everybody of the staff who ever had the case, handed it on, moved it or classified it."""
+    lines = [*value.get("assignments", ()), *value["states"], *value.get("classifications", ())]
+    found = [line.get(name) for line in lines for name in ("person", "by")]
+    return frozenset(rules.uuid(person) for person in found if person is not None)
+
+
+@dataclass(frozen=True)
 class SealedCase:
     """A case as the server gives it, parsed and not yet believed."""
 
@@ -82,9 +134,15 @@ class SealedCase:
     grants: dict[int, bytes] = field(repr=False)
     holders: dict[str, str]
     states: tuple[tuple[str, date], ...]
+    steps: tuple[StepLine, ...] = field(repr=False)
+    people: frozenset[str] = field(repr=False)
+    outcome: InClear | None
     code_replaced_on: date | None
     directory: Any = field(repr=False)
     protection: Protection | None = None
+    code_suspect_on: date | None = None
+    code_suspect: bool = False
+    deadlines: tuple[Deadline, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "SealedCase":
@@ -99,9 +157,15 @@ class SealedCase:
                 grants={rules.integer(line["key"]): unb64(line["data"]) for line in value["grants"]},
                 holders={str(line["holder"]): str(line["role"]) for line in value["holders"]},
                 states=tuple((str(line["state"]), rules.day(line["day"])) for line in value["states"]),
+                steps=tuple(StepLine.from_json(line) for line in value["states"]),
+                people=_people(value),
+                outcome=InClear.from_json(value.get("outcome")),
                 code_replaced_on=None if replaced is None else rules.day(replaced),
                 directory=value["directory"],
                 protection=Protection.from_json(value.get("protection")),
+                code_suspect_on=None if (day := value.get("code_suspect_on")) is None else rules.day(day),
+                code_suspect=bool(value.get("code_suspect", False)),
+                deadlines=deadlines_of(value),
             )
             if rules.bytes32(value["rid"]) != case.manifest.rid:
                 raise Refused("the manifest is of another report")
@@ -132,7 +196,7 @@ class OpenedCase:
 
     `reporter` is where answers are sealed to, after every replaced code; `named` are the identity parts in order, the
     first one filed with the report, which only the custodians open; `place` is that of the next answer; `keyring` holds
-    the report's keys.
+    the report's keys; `outcomes` are how the case ended, each time that it was closed.
     """
 
     sealed: SealedCase = field(repr=False)
@@ -143,6 +207,7 @@ class OpenedCase:
     reporter: HybridRecipient = field(repr=False)
     named: tuple[Named, ...] = field(repr=False)
     place: Place = field(repr=False)
+    outcomes: tuple[Ended, ...] = ()
 
     @property
     def identities(self) -> int:
@@ -167,6 +232,16 @@ class OpenedCase:
         listed = {name: (value, sealed.get(name)) for name, value in self.line.fields.items()}
         changed = {name: pair for name, pair in listed.items() if pair[0] != pair[1]}
         return self.narrative.field_differences | changed
+
+    @property
+    def outcome_differs(self) -> bool:
+        """Whether the outcome in clear is not the one that was sealed: somebody on the server changed it."""
+        return outcome_differs(self.sealed.outcome, self.outcomes)
+
+    def require_code(self) -> None:
+        """Return if something may be sealed to the reporter. Error: CodeInDoubt while somebody else may read it."""
+        if self.sealed.code_suspect:
+            raise CodeInDoubt()
 
     def part_of(self, envelope: Envelope) -> Part:
         """The part that holds an attachment. Error: Refused if the server does not list it."""
@@ -214,7 +289,7 @@ def open_case(
     messages = sorted([*walk.messages, *theirs.messages], key=lambda message: message.number)
     return OpenedCase(
         sealed, theirs.keyring, narrative, tuple(messages), (*walk.rejected, *theirs.rejected), walk.recipient,
-        walk.named, theirs.place,
+        walk.named, theirs.place, theirs.outcomes,
     )  # fmt: skip
 
 
@@ -241,6 +316,7 @@ class _Answers:
     place: Place = field(default_factory=Place)
     messages: tuple[Message, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    outcomes: tuple[Ended, ...] = ()
 
 
 def _answers(
@@ -265,6 +341,9 @@ def _answers(
             signer = chain.check_link(
                 opened, part, rid, walk.place, chain.signers_of(opened, part, directories)
             )
+            if part.role == OUTCOME:
+                walk = replace(after, outcomes=(*walk.outcomes, chain.ended_of(opened, part, signer)))
+                continue
             walk = replace(after, messages=(*walk.messages, chain.message_of(opened, part, signer)))
         except CryptoError as exc:
             walk = replace(after, rejected=(*walk.rejected, chain.rejected(part, exc)))

@@ -16,6 +16,8 @@ from services.crypto.certificates import check_certificate
 from services.crypto.dialogue import may_renew
 from services.crypto.directories import Directory
 from services.crypto.errors import BadSignature, CryptoError, FormatError, Refused, WrongKey
+from services.crypto.outcomes import TYPE as OUTCOME
+from services.crypto.outcomes import Outcome, read_outcome
 from services.crypto.payloads import ZERO32, OpenedPayload
 from services.crypto.signatures import Signed
 
@@ -59,6 +61,18 @@ class Message:
     text: str = field(repr=False)
     envelopes: tuple[Envelope, ...] = field(repr=False)
     role: str = "message"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An outcome that was opened, checked and believed: how the case ended on `day`. `signer` as of a message."""
+
+    number: int
+    n: int
+    by: str
+    day: date
+    signer: str
+    outcome: Outcome = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -140,10 +154,17 @@ def signers_of(opened: OpenedPayload, part: Part, directories: Sequence[Director
 def message_of(opened: OpenedPayload, part: Part, signer: str) -> Message:
     """The words of a checked message. Error: FormatError."""
     text = opened.body.get("text")
+    if part.role == OUTCOME:
+        raise FormatError("an outcome is no message")
     if not isinstance(text, str) or len(text) > MAX_TEXT:
         raise FormatError("a message without text")
     found = envelopes(opened.body.get("attachments"))
     return Message(part.number, part.n or 0, part.by, part.day, signer, text, found, part.role)
+
+
+def ended_of(opened: OpenedPayload, part: Part, signer: str) -> Ended:
+    """The outcome in a checked part. Error: FormatError."""
+    return Ended(part.number, part.n or 0, part.by, part.day, signer, read_outcome(opened.body))
 
 
 def rejected(part: Part, error: CryptoError) -> Rejected:

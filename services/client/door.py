@@ -8,6 +8,9 @@ from services.client.directory import INTAKE
 from services.client.errors import BadAnswer, Problem, understood
 from services.client.http import Answer, Http
 
+#: The headers of somebody who files for others, instead of a solved challenge.
+Credential = Callable[[], Mapping[str, str]]
+
 #: More than any honest challenge; a server cannot keep a phone busy for ever.
 MOST_COST = 10_000_000
 _SECONDS = 120.0
@@ -31,8 +34,15 @@ def solve(http: Http) -> dict[str, str]:
         return {"Adal-Challenge": altcha.Payload(challenge, solution).to_base64()}
 
 
-def let_in(http: Http, send: Callable[[Mapping[str, str]], Answer]) -> Answer:
-    """Send with a solved challenge; once more with a new one if that one was spent or too old."""
+def let_in(
+    http: Http, send: Callable[[Mapping[str, str]], Answer], credential: Credential | None = None
+) -> Answer:
+    """Send with a solved challenge; once more with a new one if that one was spent or too old.
+
+    With a `credential` its headers are sent instead.
+    """
+    if credential is not None:
+        return send(credential())
     try:
         return send(solve(http))
     except Problem as exc:

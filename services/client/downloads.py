@@ -4,11 +4,15 @@ The bytes come from a stranger. They are written under a random name and appear 
 chunk and the hash pass; a file that is there already is never replaced.
 """
 
+import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from services.crypto.attachments import Envelope
 
@@ -26,12 +30,42 @@ def file_name(envelope: Envelope) -> str:
     return _shortened(name)
 
 
-def save(chunks: Iterator[bytes], folder: Path, name: str) -> Path:
-    """Write all chunks, then give the file its name (or `name (2)`, ...); the path.
+def save(
+    chunks: Iterator[bytes], folder: Path, name: str, inspect: Callable[[Path], None] | None = None
+) -> Path:
+    """Write all chunks, let `inspect` look at the whole file, then give it its name (or `name (2)`, ...); the path.
 
-    Nothing is left behind if `chunks` raises. Errors: OSError, and whatever `chunks` raises.
+    Nothing is left behind if `chunks` or `inspect` raises. Errors: OSError, and whatever these raise.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _written(chunks, folder) as temporary:
+        if inspect is not None:
+            inspect(temporary)
+        return _named(temporary, folder, name)
+
+
+def write_new(chunks: Iterable[bytes], path: Path) -> tuple[bytes, int]:
+    """Write all chunks to a file that is not there yet; its SHA-256 and size.
+
+    Errors: FileExistsError, also for one that appeared meanwhile; OSError, and whatever `chunks` raises.
+    """
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, "File exists")
+    digest = sha256()
+    with _written(_hashed(chunks, digest), path.parent) as temporary:
+        os.link(temporary, path)  # unlike a rename, a link never replaces a file
+        return digest.digest(), path.stat().st_size
+
+
+def _hashed(chunks: Iterable[bytes], digest: Any) -> Iterator[bytes]:
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+
+
+@contextmanager
+def _written(chunks: Iterable[bytes], folder: Path) -> Iterator[Path]:
+    """A file of mode 0600 with all chunks, under a random name that is gone afterwards."""
     temporary = folder / f".adal-{secrets.token_hex(8)}.part"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
     try:
@@ -40,7 +74,7 @@ def save(chunks: Iterator[bytes], folder: Path, name: str) -> Path:
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
-        return _named(temporary, folder, name)
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
 

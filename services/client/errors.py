@@ -55,6 +55,13 @@ class NoLead(ClientError):
         super().__init__("there is no certified lead")
 
 
+class CodeInDoubt(ClientError):
+    """The reporter told 1424 that somebody else used the receipt code: nothing is sealed to it until it is replaced."""
+
+    def __init__(self) -> None:
+        super().__init__("the receipt code is in doubt")
+
+
 class Unproven(ClientError):
     """After the code was replaced nothing yet proves that the server shows the right report key."""
 

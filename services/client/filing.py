@@ -91,6 +91,7 @@ class Filed:
     record: dict[str, Any] = field(repr=False)
     salt: bytes = field(repr=False)
     manifest: Manifest = field(repr=False)
+    register_by: date | None = None
 
     @property
     def leaf(self) -> bytes:

@@ -12,21 +12,25 @@ from pathlib import Path
 from typing import Any
 
 from services.client import chain
-from services.client.cases import Protection
-from services.client.chain import Message, Part, Place, Rejected
+from services.client.cases import InClear, Protection, outcome_differs
+from services.client.chain import Ended, Message, Part, Place, Rejected
+from services.client.deadlines import Deadline, deadlines_of
 from services.client.directory import INTAKE, Directories
 from services.client.door import let_in
 from services.client.downloads import file_name, save
 from services.client.errors import Problem, Unproven, understood
-from services.client.http import Http, Progress, idempotency_key
+from services.client.http import Call, Http, Progress, idempotency_key
 from services.client.keyring import last_key
 from services.client.sealing import seal_files
 from services.crypto import rules
 from services.crypto.age import HybridRecipient
 from services.crypto.attachments import open_attachment_stream
 from services.crypto.canonical import b64, b64u, unb64, unb64u
+from services.crypto.directories import NOTIFIER
 from services.crypto.errors import BadSignature, CryptoError, Refused
 from services.crypto.manifests import Manifest
+from services.crypto.notices import NoticeAddress, seal_notice_address
+from services.crypto.outcomes import TYPE as OUTCOME
 from services.crypto.packages import NewAttachment, reporter_json
 from services.crypto.payloads import Header, open_payload, seal_payload
 from services.crypto.receipts import ReceiptKeys, derive, new_receipt
@@ -72,7 +76,12 @@ class View:
     witnessed: bool = False
     protection: Protection | None = None
     openings: tuple[Opening, ...] = ()
+    outcome: InClear | None = None
     carried: bytes | None = field(default=None, repr=False)
+    code_suspect_on: date | None = None
+    code_suspect: bool = False
+    notice: bool = False
+    deadlines: tuple[Deadline, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "View":
@@ -95,7 +104,12 @@ class View:
                 signature=unb64u(value["signature"], 64),
                 parts=tuple(Part.from_json(line) for line in value["parts"]),
                 carried=None if value.get("carried") is None else unb64(value["carried"]),
+                outcome=InClear.from_json(value.get("outcome")),
                 openings=tuple(Opening.from_json(line) for line in value.get("openings", ())),
+                code_suspect_on=None if (day := value.get("code_suspect_on")) is None else rules.day(day),
+                code_suspect=bool(value.get("code_suspect", False)),
+                notice=bool(value.get("notice", False)),
+                deadlines=deadlines_of(value),
             )
             view._check(value)
         return view
@@ -120,6 +134,7 @@ class _Opened:
     """The desk's chain as this receipt reads it; `newest` is the report's newest key, None for the manifest's."""
 
     replies: tuple[Message, ...]
+    outcomes: tuple[Ended, ...]
     rejected: tuple[Rejected, ...]
     newest: Carried | None
 
@@ -151,6 +166,16 @@ class Inbox:
         return self._opened.replies
 
     @property
+    def outcome_differs(self) -> bool:
+        """Whether the outcome in clear is not the one that was sealed: somebody on the server changed it."""
+        return outcome_differs(self.view.outcome, self.outcomes)
+
+    @property
+    def outcomes(self) -> tuple[Ended, ...]:
+        """How the case ended, each time it was closed; the claim token in each is for a later reward claim."""
+        return self._opened.outcomes
+
+    @property
     def rejected(self) -> tuple[Rejected, ...]:
         """Answers that do not count; reason `key` means: sealed to a receipt that was replaced since."""
         return self._opened.rejected
@@ -173,7 +198,7 @@ class Inbox:
             # hash of its key, so an answer signed by the desk for this id settles it.
             if self.view.code_replaced_on is None:
                 raise
-            return bool(self.replies) or self._opened.newest is not None
+            return bool(self.replies or self.outcomes) or self._opened.newest is not None
         return True
 
     def send(
@@ -225,6 +250,22 @@ class Inbox:
         self._http.post(f"{INTAKE}/inbox/code", offer, self._bearer())
         return receipt
 
+    def leave_address(self, address: str, language: str) -> None:
+        """Be told by e-mail that there is something new, and nothing more: sealed here to the notifier alone.
+
+        Errors: FormatError for what is no address, Refused if the key directory names no notifier.
+        """
+        notifier = self._directories.current().service(NOTIFIER)
+        sealed = seal_notice_address(NoticeAddress.new(address, language), notifier)
+        call = Call("PUT", f"{INTAKE}/inbox/notice", {"address": b64(sealed)}, self._bearer())
+        self._http.send(call)
+        self.refresh()
+
+    def drop_address(self) -> None:
+        """Take the address back. Error: Problem `not-found` if there is none."""
+        self._http.send(Call("DELETE", f"{INTAKE}/inbox/notice", headers=self._bearer()))
+        self.refresh()
+
     def download(self, reply: Message, index: int, folder: Path) -> Path:
         """Save an attachment of a reply; the path. Error: Refused if the server does not have it."""
         envelope = reply.envelopes[index]
@@ -239,6 +280,7 @@ class Inbox:
     @cached_property
     def _opened(self) -> _Opened:
         good: list[Message] = []
+        ended: list[Ended] = []
         bad: list[Rejected] = []
         newest: Carried | None = None
         place, rid = Place(), self.view.manifest.rid
@@ -250,6 +292,8 @@ class Inbox:
                 signer = chain.check_link(opened, part, rid, place, chain.signers_of(opened, part, known))
                 if part.role == TYPE:
                     newest = Carried(place.n, part.sha256, report_recipient_of(opened.body))
+                elif part.role == OUTCOME:
+                    ended.append(chain.ended_of(opened, part, signer))
                 else:
                     good.append(chain.message_of(opened, part, signer))
             except CryptoError as exc:
@@ -258,7 +302,7 @@ class Inbox:
                 else:
                     bad.append(chain.rejected(part, exc))
             place = place.after(part.sha256)
-        return _Opened(tuple(good), tuple(bad), newest)
+        return _Opened(tuple(good), tuple(ended), tuple(bad), newest)
 
     def _noted(self, part: Part, place: Place) -> Carried | None:
         """What an earlier code of this reporter noted of a `report-keys` part, which was sealed to that code."""

@@ -52,6 +52,13 @@ def articles(http: Http, language: str) -> dict[str, Right]:
         return {str(line["code"]): right for line, right in zip(found["articles"], lines, strict=True)}
 
 
+def results(http: Http, language: str) -> dict[str, str]:
+    """How an incident may end, by code."""
+    found = http.get(f"{INTAKE}/disclosure-articles").json()
+    with understood():
+        return {str(line["code"]): str(line["labels"][language]) for line in found["results"]}
+
+
 def _statements(sources: Any, lines: Any, language: str) -> tuple[Right, ...]:
     return tuple(
         Right(
@@ -61,6 +68,15 @@ def _statements(sources: Any, lines: Any, language: str) -> tuple[Right, ...]:
         )
         for line in lines
     )
+
+
+@dataclass(frozen=True)
+class IncidentEnd:
+    """How an incident ended: the day, a code of `results`, and who said so."""
+
+    day: date
+    result: str
+    by: str
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,7 @@ class Incident:
     by: str
     opened: OpenedDisclosure | None = field(repr=False)
     refused: bool
+    end: IncidentEnd | None = None
 
 
 def set_protection(session: StaffSession, case_id: str, status: str) -> str:
@@ -108,6 +125,17 @@ def incidents(session: StaffSession, case_id: str, rid: bytes | None) -> Sequenc
         return [_incident(session, line, rid) for line in items["items"]]
 
 
+def end_incident(session: StaffSession, case_id: str, incident: str, result: str) -> IncidentEnd:
+    """Say how an incident ended that somebody else recorded; `result` is a code of `results`."""
+    path = f"{INTAKE}/staff/cases/{part_of_path(case_id)}/disclosures/{part_of_path(incident)}/end"
+    answer = session.call("POST", path, {"result": result}).json()
+    with understood():
+        end = _end(answer["end"])
+        if end is None:
+            raise ValueError("no end")
+        return end
+
+
 def _incident(session: StaffSession, line: dict[str, Any], rid: bytes | None) -> Incident:
     opened, refused, facts = None, False, line["facts"]
     if facts is not None and rid is not None:
@@ -118,8 +146,14 @@ def _incident(session: StaffSession, line: dict[str, Any], rid: bytes | None) ->
             refused = True
     return Incident(
         str(line["id"]), rules.day(line["day"]), str(line["article"]), str(line["status"]), str(line["by"]),
-        opened, refused,
+        opened, refused, _end(line["end"]),
     )  # fmt: skip
+
+
+def _end(line: dict[str, Any] | None) -> IncidentEnd | None:
+    if line is None:
+        return None
+    return IncidentEnd(rules.day(line["day"]), str(line["result"]), str(line["by"]))
 
 
 def _readers(session: StaffSession, today: date) -> list[HybridRecipient]:

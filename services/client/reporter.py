@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 
 from services.client.directory import INTAKE, Directories, utc_now
-from services.client.door import let_in
+from services.client.door import Credential, let_in
 from services.client.errors import understood
 from services.client.filing import Filed, NewReport, in_memory
 from services.client.http import Http, Progress, idempotency_key
@@ -32,6 +32,8 @@ from services.crypto.signatures import Signed
 class Reporter:
     """A client of the public API. `roots` are the pinned verify keys of the three roots.
 
+    `credential` is set by who files for others (an operator, the desk, a system): their token is sent when a report is
+    filed, and never with anything else.
     Errors of every method: Problem, Unreachable, BadAnswer; CryptoError when a check fails.
     """
 
@@ -43,7 +45,9 @@ class Reporter:
         memory: Memory | None = None,
         language: str = "en",
         clock: Callable[[], datetime] = utc_now,
+        credential: Credential | None = None,
     ) -> None:
+        self._credential = credential
         self._http = Http(base_url, language, transport)
         self._directories = Directories(self._http, roots, memory, clock)
 
@@ -94,7 +98,7 @@ class Reporter:
         if not too_large_inside(report.attachments):
             return self.send_sealed(self.seal(report, directory, desk, form), directory, progress)
         desk, form = desk or directory.desks[0].id, form or self.form()["version"]
-        with Draft(self._http, "sealed") as draft:
+        with Draft(self._http, "sealed", self._credential) as draft:
             key = ReportKey.make(directory, desk)
             files = upload_sealed(draft, report.attachments, key.recipient, progress)
             sealed = _sealed(report, files, directory, desk, form, key)
@@ -127,7 +131,7 @@ class Reporter:
             items = [in_memory(item) for item in report.attachments]
             lines = [{"name": item.name, "type": item.type, "data": b64(item.data)} for item in items]
             return self._send_plain(report, lines, form, directory, progress)
-        with Draft(self._http, "plain") as draft:
+        with Draft(self._http, "plain", self._credential) as draft:
             lines = upload_plain(draft, report.attachments, progress)
             return self._send_plain(report, lines, form, directory, draft=draft)
 
@@ -195,7 +199,11 @@ class Reporter:
     ) -> dict[str, Any]:
         key, path = {"Idempotency-Key": idempotency_key()}, f"{INTAKE}/{kind}"
         if draft is None:
-            answer = let_in(self._http, lambda door: self._http.post(path, body, {**key, **door}, progress))
+            answer = let_in(
+                self._http,
+                lambda door: self._http.post(path, body, {**key, **door}, progress),
+                self._credential,
+            )
         else:
             # The draft was let in already, and what was uploaded is worth waiting for a server that is away.
             headers = {**key, **draft.headers}
@@ -235,6 +243,7 @@ def _filed(answer: dict[str, Any], receipt: str, manifest: Manifest, directory: 
         record=dict(answer["record"]),
         salt=rules.bytes32(answer["salt"]),
         manifest=manifest,
+        register_by=None if (day := answer.get("register_by")) is None else rules.day(day),
     )
     filed.check(directory)
     return filed

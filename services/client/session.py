@@ -158,6 +158,11 @@ class Session:
             raise NotUnlocked()
         return self._unlocked
 
+    @property
+    def is_unlocked(self) -> bool:
+        """Whether `unlock` opened the staff key."""
+        return self._unlocked is not None
+
     def desk_key(self, directory: Directory, desk: str) -> tuple[Desk, GroupKey]:
         """A desk of the directory whose key this person holds, its newest month. Error: NotUnlocked."""
         for line in sorted(directory.desks, key=lambda line: line.month, reverse=True):

@@ -3,7 +3,8 @@
 A report key is handed on only to a certified recipient, so neither the server nor one administrator can add a reader.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -16,10 +17,11 @@ from services.client.directory import INTAKE, Directories
 from services.client.downloads import file_name, save
 from services.client.errors import NotHanded, NotUnlocked, Unreachable, understood
 from services.client.http import Http, Progress, part_of_path
+from services.client.scanning import Scanner
 from services.client.sealing import seal_files
 from services.client.session import ACCOUNTS, Person, Session
 from services.crypto.attachments import Envelope, open_attachment_stream
-from services.crypto.canonical import b64, b64u
+from services.crypto.canonical import b64, b64u, unb64
 from services.crypto.certificates import Certificate
 from services.crypto.directories import Directory
 from services.crypto.packages import NewAttachment
@@ -71,16 +73,24 @@ class StaffSession(Session):
                 return line
         raise LookupError("no case has this reference")
 
-    def download(self, case: OpenedCase, envelope: Envelope, folder: Path) -> Path:
-        """Save an attachment under a harmless name, once its hashes passed; the path."""
+    def download(
+        self, case: OpenedCase, envelope: Envelope, folder: Path, scanner: Scanner | None = None
+    ) -> Path:
+        """Save an attachment under a harmless name, once its hashes passed and the scanner found nothing; the path.
+
+        Errors: Infected, NotScanned; then nothing is kept.
+        """
+        inspect = None if scanner is None else scanner.check
+        with self.true_bytes(case, envelope) as chunks:
+            return save(chunks, folder, file_name(envelope), inspect)
+
+    @contextmanager
+    def true_bytes(self, case: OpenedCase, envelope: Envelope) -> Iterator[Iterator[bytes]]:
+        """The opened bytes of an attachment, in constant memory; they count once the iterator ended without error."""
         part = case.part_of(envelope)
         path = f"{_STAFF}/cases/{case.line.id}/parts/{part.number}"
         with self._http.stream(path, self.bearer(), part.size) as chunks:
-            return save(
-                open_attachment_stream(chunks, envelope, *case.keyring.newest_first),
-                folder,
-                file_name(envelope),
-            )
+            yield open_attachment_stream(chunks, envelope, *case.keyring.newest_first)
 
     def answer(
         self,
@@ -89,7 +99,21 @@ class StaffSession(Session):
         attachments: Sequence[NewAttachment] = (),
         progress: Progress | None = None,
     ) -> int:
-        """Write to the reporter; the number of the stored part. Errors: NotUnlocked without the desk's key."""
+        """Write to the reporter; the number of the stored part. Errors: NotUnlocked (no desk key), CodeInDoubt."""
+        content = self.sealed_message(case, text, attachments)
+        path = f"{_STAFF}/cases/{case.line.id}/messages"
+        try:
+            stored = self.call("POST", path, content, progress=progress).json()
+        except Unreachable:
+            return self._was_stored(case, unb64(content["part"]))
+        with understood():
+            return int(stored["number"])
+
+    def sealed_message(
+        self, case: OpenedCase, text: str, attachments: Sequence[NewAttachment] = ()
+    ) -> dict[str, Any]:
+        """A message to the reporter as the API takes it, alone or with a step. Errors as of `answer`."""
+        case.require_code()
         recipients = [case.keyring.recipient, case.reporter]
         sealed = seal_files(attachments, recipients)
         by, signing, extra = self.author(case.line.desk)
@@ -97,19 +121,12 @@ class StaffSession(Session):
         sequence = self.key_directory().sequence
         head = Header("message", by, case.sealed.manifest.rid, sequence, case.place.n, case.place.prev)
         part = seal_payload(head, body, signing, recipients)
-        content = {
+        return {
             "n": case.place.n,
             "key": access.seen_key(case),
             "part": b64(part),
             "attachments": sealed.files,
         }
-        path = f"{_STAFF}/cases/{case.line.id}/messages"
-        try:
-            stored = self.call("POST", path, content, progress=progress).json()
-        except Unreachable:
-            return self._was_stored(case, part)
-        with understood():
-            return int(stored["number"])
 
     def assign(
         self, case: OpenedCase, person: str, role: str = "investigator", lead: str | None = None
@@ -117,20 +134,19 @@ class StaffSession(Session):
         """Hand the report's keys to a certified person; see `access.assign`. Errors: LookupError, Refused, NoLead."""
         return access.assign(self, case, person, role, lead)
 
-    def end_access(self, case: OpenedCase, person: str) -> int:
+    def end_access(self, case: OpenedCase, person: str, also: Collection[str] = ()) -> int:
         """End a person's access: the report gets a new key; see `access.end_access`. Errors: LookupError, Refused."""
-        return access.end_access(self, case, person)
+        return access.end_access(self, case, person, also)
 
-    def release(self, person: str) -> Iterator[tuple[str, Exception | None]]:
+    def hand_over(self, case_id: str, leaver: str, successor: str) -> str:
+        """Give a case to a successor, then end the leaver's access; the role. See `access.hand_over`."""
+        return access.hand_over(self, case_id, leaver, successor)
+
+    def release(
+        self, person: str, also: Collection[str] = (), to: str | None = None
+    ) -> Iterator[tuple[str, Exception | None]]:
         """End every access of a person who leaves; see `access.release`."""
-        return access.release(self, person)
-
-    def set_state(self, case_id: str, to: str) -> str:
-        """Move a case to its next state; the state. Error: Problem `conflict` for a step that is not allowed."""
-        path = f"{_STAFF}/cases/{part_of_path(case_id)}/states"
-        answer = self.call("POST", path, {"to": to}).json()
-        with understood():
-            return str(answer["state"])
+        return access.release(self, person, also, to)
 
     def staff(self, closed: bool = False) -> Iterator[Colleague]:
         """Everybody on the staff, or everybody whose account is closed, over all pages."""
@@ -206,9 +222,9 @@ class StaffSession(Session):
         """The age file of a part, which must be the one the list names. Error: Refused."""
         return chain.check_file(part, self._part(case.line.id, part))
 
-    def pages(self, path: str) -> Iterator[dict[str, Any]]:
+    def pages(self, path: str, params: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
         """The items of a list of the API, over all pages."""
-        return self._pages(path, {})
+        return self._pages(path, params or {})
 
     # --- inside --------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, TypeVar
 from uuid import UUID
 
 from services.client.directory import INTAKE
-from services.client.door import let_in
+from services.client.door import Credential, let_in
 from services.client.errors import BadAnswer, ClientError, Problem, Unreachable, understood
 from services.client.filing import Attached, opened, size_of
 from services.client.http import ATTEMPTS, Answer, Call, Http, Progress
@@ -90,12 +90,13 @@ class Patience:
 class Draft:
     """A place for the files of one report, to be used with `with`: an error inside deletes what was uploaded.
 
-    `rid` in plain mode: the id that the report will have. Errors of every method: Problem, Unreachable, BadAnswer.
+    `rid` in plain mode: the id that the report will have. `credential` as in `let_in`. Errors of every
+    method: Problem, Unreachable, BadAnswer.
     """
 
-    def __init__(self, http: Http, mode: str) -> None:
+    def __init__(self, http: Http, mode: str, credential: Credential | None = None) -> None:
         self._http, self._made = http, list[str]()
-        answer = self.patiently(lambda: _open(http, mode)).json()
+        answer = self.patiently(lambda: _open(http, mode, credential)).json()
         with understood():
             unb64u(answer["draft"], 32)
             self.headers = {"Authorization": f"Bearer {answer['draft']}"}
@@ -252,8 +253,8 @@ class _Meter:
         return lambda done, _: self._progress(before + done, self._total) if self._progress else None
 
 
-def _open(http: Http, mode: str) -> Answer:
-    return let_in(http, lambda door: http.post(f"{INTAKE}/drafts", {"mode": mode}, door))
+def _open(http: Http, mode: str, credential: Credential | None) -> Answer:
+    return let_in(http, lambda door: http.post(f"{INTAKE}/drafts", {"mode": mode}, door), credential)
 
 
 def _offset(answer: Answer) -> int:

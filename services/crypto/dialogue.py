@@ -90,7 +90,7 @@ def check_desk_chain(
     prev = ZERO32
     for n, (part, day) in enumerate(zip(chain, days, strict=True)):
         by, kind = part.header.by, part.header.type
-        if kind not in ("message", "report-keys"):
+        if kind not in ("message", "report-keys", "outcome"):
             raise Refused("the part is of another type or author")
         key = _staff_key(part, directory, day) if by == "staff" else _desk_key(part, desk_keys)
         part.check(rid=rid, type=kind, by=by, n=n, prev=prev, verify_key=key)

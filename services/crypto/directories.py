@@ -26,6 +26,11 @@ ENVIRONMENTS = ("development", "production")
 _MAX_LINES = 255
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 EPOCH = re.compile(r"[0-9]{4}H[12]")
+#: Services that are told outcomes, each sealed to a key of its own.
+SERVICES = ("registry", "rewards")
+#: Who opens the addresses of reporters who want to be told that there is something new, and nothing else.
+NOTIFIER = "notifier"
+_WITH_KEYS = (*SERVICES, NOTIFIER)
 _MEMBERS = (
     "certifiers", "desks", "environment", "logs", "payments", "previous", "seats", "sequence",
     "thresholds", "v", "valid_from", "valid_until", "witnesses",
@@ -64,6 +69,14 @@ class Log:
 
 
 @dataclass(frozen=True)
+class Service:
+    """A service that outcomes are sealed to, and its key."""
+
+    id: str
+    recipient: HybridRecipient = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Directory:
     """A checked directory; instants are aware, keys parsed once, `k` of `n` seats open an identity."""
 
@@ -82,6 +95,7 @@ class Directory:
     k: int
     certifier_threshold: int
     payment_threshold: int
+    services: tuple[Service, ...] = ()
 
     @property
     def n(self) -> int:
@@ -97,6 +111,7 @@ class Directory:
             *(certifier.verify_key for certifier in self.certifiers),
             *(log.verify_key for log in self.logs),
             *(VerifierKey.parse(vkey).public for vkey in self.witnesses),
+            *(service.recipient.key for service in self.services),
         )
 
     def desk(self, id: str, today: date) -> Desk:  # noqa: A002
@@ -105,6 +120,13 @@ class Directory:
         if not known:
             raise Refused("no such desk")
         return max(known, key=lambda desk: desk.month)
+
+    def service(self, id: str) -> HybridRecipient:  # noqa: A002
+        """The recipient of a service, to seal an outcome or an address to. Error: Refused when there is none."""
+        for service in self.services:
+            if service.id == id:
+                return service.recipient
+        raise Refused("no such service")
 
 
 def make_directory_body(
@@ -121,9 +143,10 @@ def make_directory_body(
     payments: Sequence[Seat] = (),
     logs: Sequence[Log] = (),
     witnesses: Sequence[str] = (),
+    services: Sequence[Service] = (),
 ) -> dict[str, Any]:
     """The body that roots sign; `previous` is the digest of directory `sequence - 1`, `bytes(32)` for the first."""
-    return {
+    body = {
         "certifiers": [{"id": c.id, "verify_key": b64u(c.verify_key)} for c in certifiers],
         "desks": [desk_json(desk) for desk in desks],
         "environment": environment,
@@ -138,6 +161,8 @@ def make_directory_body(
         "valid_until": rules.instant_text(valid_until),
         "witnesses": list(witnesses),
     }
+    # No services, no member: a directory without them has one spelling, that of the time before there were any.
+    return body | {"services": [service_json(service) for service in services]} if services else body
 
 
 def check_directory(
@@ -165,7 +190,7 @@ def check_directory(
 
 def parse_directory(doc: Signed) -> Directory:
     """The shape of a directory, without trust in it. Errors: FormatError; Refused if it breaks a rule in itself."""
-    body = members(doc.body, _MEMBERS)
+    body = members(doc.body, _MEMBERS, ["services"])
     rules.version(body["v"])
     thresholds = members(body["thresholds"], ("certifiers", "identity", "payments"))
     directory = Directory(
@@ -184,6 +209,7 @@ def parse_directory(doc: Signed) -> Directory:
         k=rules.integer(thresholds["identity"]),
         certifier_threshold=rules.integer(thresholds["certifiers"]),
         payment_threshold=rules.integer(thresholds["payments"]),
+        services=_services(body["services"]) if "services" in body else (),
     )
     _check_whole(directory)
     return directory
@@ -211,6 +237,7 @@ def _check_names(directory: Directory) -> None:
         [(desk.id, desk.month) for desk in directory.desks],
         [certifier.id for certifier in directory.certifiers],
         [log.origin for log in directory.logs],
+        [service.id for service in directory.services],
     )
     if not directory.desks or any(len(set(found)) != len(found) for found in names):
         raise Refused("no desk, or one name twice")
@@ -273,6 +300,25 @@ def seat_from_json(value: Any) -> Seat:
         epoch=_matching(EPOCH, found["epoch"]),
         verify_key=rules.bytes32(found["verify_key"]),
     )
+
+
+def service_json(service: Service) -> dict[str, Any]:
+    """The line of a service."""
+    return {"id": service.id, "recipient": str(service.recipient)}
+
+
+def service_from_json(value: Any) -> Service:
+    """Read a line of a service. Error: FormatError."""
+    found = members(value, ("id", "recipient"))
+    if found["id"] not in _WITH_KEYS:
+        raise FormatError("unknown word")
+    return Service(found["id"], rules.recipient(found["recipient"]))
+
+
+def _services(value: Any) -> tuple[Service, ...]:
+    if not (found := rules.items(value, len(_WITH_KEYS))):
+        raise FormatError("an empty list is left out")
+    return tuple(service_from_json(line) for line in found)
 
 
 def _certifier(value: Any) -> Certifier:

@@ -17,7 +17,7 @@ from services.crypto.padding import LEAST, frame, unframe
 from services.crypto.signatures import SigningKey, verify
 
 ZERO32 = bytes(32)
-TYPES = ("narrative", "identity", "message", "reporter-keys", "retaliation", "report-keys")
+TYPES = ("narrative", "identity", "message", "reporter-keys", "retaliation", "report-keys", "outcome")
 AUTHORS = ("reporter", "desk", "staff")
 IDENTITY_SIZE = LEAST
 
@@ -47,6 +47,8 @@ class Header:
         rules.version(found["v"])
         if found["type"] not in TYPES or found["by"] not in AUTHORS:
             raise FormatError("unknown word")
+        if (found["type"], found["by"]) == ("outcome", "reporter"):
+            raise FormatError("an outcome is no reporter's to write")
         return cls(
             found["type"], found["by"], rules.bytes32(found["rid"]), rules.integer(found["dir_seq"], 1),
             rules.integer(found["n"]), rules.bytes32(found["prev"]),

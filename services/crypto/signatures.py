@@ -19,6 +19,7 @@ from services.crypto.errors import BadSignature, FormatError
 TYPES = frozenset(
     {"payload", "manifest", "promise", "directory", "certificate", "key-split", "access-token"}
     | {"disclosure", "identity-request", "identity-decision", "identity-release", "undertaking"}
+    | {"call-note", "case-note", "evidence"}
 )
 MAX_SIGNATURES = 16
 

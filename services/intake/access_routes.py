@@ -14,7 +14,7 @@ from services.crypto import age
 from services.crypto.canonical import b64u
 from services.crypto.errors import CryptoError
 from services.crypto.reportkeys import TYPE, key_number
-from services.intake import access_store, inbox, log, rules, store
+from services.intake import access_store, events, inbox, log, rules, store
 from services.intake.access_schemas import Assigned, EndOfAccess, NewAssignee, NewReader
 from services.intake.access_store import NewGrant
 from services.intake.context import InContext
@@ -93,6 +93,7 @@ async def assign_case(
             raise Conflict(_ASSIGNED)
         roles[one] = role
         await _give(conn, case, day, grants)
+        await events.tell(conn, "case-assigned", day, person=one)
     if rules.lead_missing(roles.values()):
         raise Conflict(_LEAD)
     if not rules.desk_keeps_grant(roles.values()):
@@ -112,7 +113,7 @@ async def end_access(
     case: ThisCase,
     body: EndOfAccess,
 ) -> Stored:
-    """End a person's access: their grants are deleted, and the report gets a new key for everything that follows.
+    """End a person's access, and that of `also`: their grants go, and the report gets a new key for what follows.
 
     It stops fetching, not knowledge: what they read they know, and the earlier key still opens what it opened.
     """
@@ -121,17 +122,21 @@ async def end_access(
         _check_grant(line.data, f"/grants/{i}/data")
     await store.lock_report(conn, case.id)
     roles = await access_store.present_roles(conn, case.id)
+    leaving = {person, *body.also}
     if person not in roles:
         raise NotFound()
-    if person == who.person:
+    if who.person in leaving:
         raise Conflict(_ONESELF)
-    if rules.lead_missing(role for one, role in roles.items() if one != person):
+    if not leaving <= set(roles):
+        raise Conflict(_HOLDERS)
+    if rules.lead_missing(role for one, role in roles.items() if one not in leaving):
         raise Conflict(_LAST_LEAD)
     await _require_seen(conn, case, body)
     now = request.app.state.clock()
     day = day_of(now)
-    await access_store.end(conn, case.id, person, day)
-    await _delete(conn, case, day, str(person))
+    for one in sorted(leaving):
+        await access_store.end(conn, case.id, one, day)
+        await _delete(conn, case, day, str(one))
     if {line.holder: line.role for line in body.grants} != await access_store.holders_of(
         conn, case.id
     ) or len({line.holder for line in body.grants}) != len(body.grants):

@@ -50,8 +50,13 @@ class HolderGrant(Model):
 
 
 class EndOfAccess(Model):
-    """A `report-keys` part for place `n` of the desk's chain, and the new key for everybody who stays."""
+    """A `report-keys` part for place `n` of the desk's chain, and the new key for everybody who stays.
 
+    `also` are further people whose access ends in the same step: two who have no certificate any more cannot go one
+    after the other, since each would be owed the other's new key.
+    """
+
+    also: list[UUID] = Field([], max_length=100)
     n: int = Field(ge=0)
     reporter_n: int = Field(ge=0, description="place of the reporter's next part, as the client saw it")
     part: Base64

@@ -14,6 +14,7 @@ from services.crypto.errors import CryptoError
 from services.crypto.signatures import Signed, SigningKey
 from services.crypto.tlog import QUORUM
 from services.intake import rules, store
+from services.intake.calendar import Calendar, make_calendar, read_years, zone_of
 from services.intake.settings import Settings
 from services.kit import logs
 from services.kit.blobs import LocalBlobs
@@ -111,6 +112,7 @@ class Context:
     door: Any
     pages: Any
     stretching: anyio.CapacityLimiter
+    calendar: Calendar
 
 
 async def start(app: FastAPI) -> None:
@@ -130,6 +132,9 @@ async def start(app: FastAPI) -> None:
         door=Door(service_key, settings.challenge_cost, settings.trusted_channels),
         pages=PageDoor.of(service_key, settings),
         stretching=anyio.CapacityLimiter(settings.argon2_at_once),
+        calendar=make_calendar(
+            read_years(), zone_of(settings.office_zone), settings.office_opens, settings.office_closes
+        ),
     )
 
 

@@ -5,8 +5,10 @@ import binascii
 import collections
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import altcha
@@ -17,8 +19,10 @@ from starlette.concurrency import run_in_threadpool
 from services.crypto import secretbox
 from services.intake import rules, store
 from services.intake.context import Context
+from services.intake.drafts import BEARER
 from services.kit.i18n import N_
-from services.kit.problems import Problem
+from services.kit.problems import Forbidden, Problem
+from services.kit.staff import Caller, identify, is_access_token
 
 VALID = timedelta(minutes=20)
 WINDOW = timedelta(minutes=5)
@@ -100,20 +104,51 @@ class Door:
         return hashlib.sha256(str(challenge["signature"]).encode()).digest(), expires
 
 
+class ChannelRefused(Problem):
+    """A way of reporting that is not the caller's: nobody passes for a call to 1424 who is none."""
+
+    status, slug, title = 403, "channel", "Not your channel"
+    detail = N_("You cannot file a report under this channel. Name the one it came by.")
+
+
+def check_channel(channel: str, channels: frozenset[str]) -> None:
+    """Return if a report that came by `channel` may be filed by a caller who has these. Error: ChannelRefused."""
+    if channel not in channels:
+        raise ChannelRefused()
+
+
 @dataclass(frozen=True)
 class Knock:
-    """What a caller brought to the door."""
+    """What a caller brought to the door; `identify` tells whose access token came along, if one did."""
 
     payload: str | None
     channel: str | None
+    identify: Callable[[], Caller] | None = None
+
+    def channels(self) -> frozenset[str]:
+        """The channels under which this caller may file. Errors: Unauthorised; Forbidden for other staff."""
+        if self.identify is None:
+            return rules.PUBLIC_CHANNELS
+        found = rules.channels_of(self.identify().roles)
+        if not found:
+            raise Forbidden()
+        return found
+
+    async def ticket(self, context: Context) -> store.Ticket | None:
+        """The challenge that lets the caller in, solved and still to be spent; None where none is asked.
+
+        Whoever files for others is let in by their token instead, which `channels` has checked.
+        Errors: ChallengeRefused.
+        """
+        door: Door = context.door
+        if door.cost == 0 or door.trusts(self.channel) or (self.identify and self.channels()):
+            return None
+        return store.Ticket(*await run_in_threadpool(door.verify, self.payload))
 
     async def enter(self, conn: AsyncConnection, context: Context) -> None:
         """Let the caller in, spending the challenge in this transaction. Errors: ChallengeRefused."""
-        door: Door = context.door
-        if door.cost == 0 or door.trusts(self.channel):
-            return
-        digest, expires = await run_in_threadpool(door.verify, self.payload)
-        if not await store.spend_challenge(conn, digest, expires):
+        ticket = await self.ticket(context)
+        if ticket and not await store.spend_challenge(conn, ticket.digest, ticket.expires):
             raise ChallengeRefused()
 
 
@@ -124,3 +159,14 @@ async def knock(
 ) -> Knock:
     """The headers of a caller, as a dependency."""
     return Knock(payload, channel)
+
+
+async def knock_to_file(
+    request: Request,
+    payload: Annotated[str | None, Header(alias="Adal-Challenge")] = None,
+    channel: Annotated[str | None, Header(alias="Adal-Channel")] = None,
+    authorization: Annotated[str | None, Header(description=BEARER)] = None,
+) -> Knock:
+    """The same where operators, the desk and systems file for others; their token is looked at when it is needed."""
+    named = partial(identify, request, authorization) if is_access_token(authorization) else None
+    return Knock(payload, channel, named)

@@ -22,15 +22,18 @@ from services.crypto.errors import CryptoError
 from services.crypto.manifests import rid_of
 from services.crypto.parts import HEAD, ReportKey, SealedGrant, UploadedPart
 from services.crypto.segments import Segments
-from services.intake import draft_store
+from services.intake import draft_store, rules
 from services.intake.context import Context, InForce
 from services.intake.schemas import NewDraft, OpenedDraft
 from services.intake.uploads import StoredFile
 from services.kit.i18n import N_
 from services.kit.problems import FieldError, Invalid, Problem, Unauthorised
+from services.kit.staff import is_access_token
 from services.kit.threads import in_thread
 
 PLAIN, SEALED = "plain", "sealed"
+
+BEARER = "Bearer and the secret of a draft, or the access token of whoever files for others"
 
 _INCOMPLETE = N_("This file is not in the draft, or not complete.")
 _MODE = N_("This draft was opened for another kind of report.")
@@ -45,10 +48,10 @@ class DraftGone(Problem):
 
 async def draft_bearer(
     _request: Request,
-    authorization: Annotated[str | None, Header(description="Bearer and the secret of a draft")] = None,
+    authorization: Annotated[str | None, Header(description=BEARER)] = None,
 ) -> str | None:
-    """The Authorization header, as a dependency."""
-    return authorization
+    """The secret of a draft in the Authorization header, as a dependency; an access token is none."""
+    return None if is_access_token(authorization) else authorization
 
 
 def secret_hash(authorization: str | None) -> bytes:
@@ -71,8 +74,11 @@ async def open_draft(
     now: datetime,
     *,
     by_page: bool = False,
+    channels: frozenset[str] = rules.PUBLIC_CHANNELS,
 ) -> OpenedDraft:
     """A new draft. In plain mode the report key is made here; its secret is sealed to the desk and forgotten.
+
+    `channels` are those that its report may name: who opened it, when somebody files for others, is not kept.
 
     A page without script pays with no proof of work (`by_page`): its drafts share a space of their own, and end with
     the form.
@@ -84,6 +90,7 @@ async def open_draft(
     expires = whole + timedelta(hours=hours + 1)
     values: dict[str, Any] = {
         "secret": hashlib.sha256(secret).digest(), "mode": body.mode, "expires": expires, "by_page": by_page,
+        "channels": None if channels == rules.PUBLIC_CHANNELS else sorted(channels),
     }  # fmt: skip
     opened = OpenedDraft(
         draft=b64u(secret),
@@ -130,10 +137,11 @@ class Taken:
     """A draft that this transaction took out of the store, with its complete files by upload id.
 
     `key` and `in_force` in plain mode: to whom the files are sealed, and the directory with that desk. `paid` says
-    that a proof of work was spent on it.
+    that a proof of work was spent on it, or none was needed; `channels` are those that the report may name.
     """
 
     paid: bool = False
+    channels: frozenset[str] | None = None
     key: ReportKey | None = None
     dir_seq: int | None = None
     files: Mapping[str, StoredFile] = field(default_factory=dict)
@@ -185,6 +193,7 @@ async def take(
     recipient, complete = report_recipient(draft), [row for row in rows if row.received == row.length]
     return Taken(
         paid=True,
+        channels=rules.PUBLIC_CHANNELS if draft.channels is None else frozenset(draft.channels),
         key=ReportKey(recipient, SealedGrant(draft.desk, bytes(draft.sealed_grant))) if recipient else None,
         dir_seq=draft.dir_seq,
         files={str(row.id): await stored_file(context, row) for row in complete},

@@ -6,7 +6,7 @@ Both end in the same transaction, and `201` leaves only after its commit: attach
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import anyio.to_thread
@@ -32,8 +32,10 @@ from services.crypto.packages import (
 from services.crypto.promises import make_promise
 from services.crypto.shares import SealedShare
 from services.intake import log, rules, store
+from services.intake.calendar import NoCalendar
 from services.intake.context import Context, InForce
 from services.intake.disk import check_room, no_space
+from services.intake.door import ChallengeRefused
 from services.intake.form import check_answers, check_fields, check_identity, load_form
 from services.intake.schemas import Filed, FiledPlain, PlainReport, ReportFile, SealedPackage
 from services.intake.uploads import StoredFile
@@ -115,6 +117,17 @@ class Ready:
     parts: list[tuple[str, str, int | None, bytes] | store.NewPart]
 
 
+def registration(context: Context, now: datetime) -> date | None:
+    """The day on which a report of `now` is registered at the latest; None in a year whose working days are not known.
+
+    A report must be taken all the same: the day is computed as soon as there is data.
+    """
+    try:
+        return context.calendar.register_by(now)
+    except NoCalendar:
+        return None
+
+
 def ready(
     context: Context,
     package: Package,
@@ -126,7 +139,7 @@ def ready(
 
     `files` are the stored files that uploaded parts name; the part rows take them over.
     """
-    manifest, day = package.manifest, day_of(now)
+    manifest, day, register_by = package.manifest, day_of(now), registration(context, now)
     record = log.new_record("manifest", day, rid=b64u(manifest.rid), manifest=b64u(manifest.digest))
     reference = store.new_reference()
     values = {
@@ -135,6 +148,7 @@ def ready(
         "rid": manifest.rid,
         "lookup_mac": lookup_mac(context, package.lookup),
         "filed_on": day,
+        "register_by": register_by,
         "state": rules.RECEIVED,
         "lane": lane,
         "desk": package.grants[0].desk,
@@ -149,6 +163,7 @@ def ready(
         reference=reference,
         rid=manifest.rid,
         day=day,
+        register_by=register_by,
         promise=promise.to_json(),
         record=record.facts,
         salt=record.salt,
@@ -159,13 +174,26 @@ def ready(
     return Ready(filed, store.NewReport(values, grants, shares, record), parts)
 
 
-async def accept(conn: AsyncConnection, context: Context, report: Ready, now: datetime, kept: Kept) -> None:
-    """Store a report and the answer its reporter will get. Errors: Conflict when the report is there already."""
+async def accept(
+    conn: AsyncConnection,
+    context: Context,
+    report: Ready,
+    now: datetime,
+    kept: Kept,
+    ticket: store.Ticket | None = None,
+) -> None:
+    """Store a report and the answer its reporter will get, and spend the ticket: one statement, all of it or nothing.
+
+    Errors: Conflict when the report is there already; ChallengeRefused when the ticket is spent, or when the key that
+    `kept` belongs to has its answer already: then it tells what came of the request before.
+    """
     async with written(context, report.parts) as parts:
         try:
-            await store.insert_report(conn, report.report, parts, kept)
+            stored = await store.insert_report(conn, report.report, parts, kept, ticket)
         except IntegrityError:
             raise Conflict(_KNOWN) from None
+        if not stored:
+            raise ChallengeRefused()
     context.door.pressure.filed.append(now)
 
 

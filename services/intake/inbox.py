@@ -7,7 +7,7 @@ receipt itself, and the service derives the keys in memory for that one visit.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -20,15 +20,31 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.crypto import age, secretbox
 from services.crypto.canonical import b64u, loads, unb64u
 from services.crypto.errors import CryptoError
+from services.crypto.outcomes import TYPE as OUTCOME
 from services.crypto.packages import SMALL_FILE
 from services.crypto.receipts import ReceiptError, ReceiptKeys, derive, parse_receipt
-from services.intake import custody_store, log, protection, protection_store, store
+from services.crypto.reportkeys import TYPE as REPORT_KEYS
+from services.intake import (
+    clock_lines,
+    clock_store,
+    custody_store,
+    log,
+    notice_store,
+    notices,
+    protection,
+    protection_store,
+    retention_store,
+    store,
+)
+from services.intake.calendar import Calendar
 from services.intake.context import Context
 from services.intake.custody_data import label_of
 from services.intake.filing import lookup_mac, written
+from services.intake.retention import ground_of
 from services.intake.schemas import InboxView, Next, OpeningLine, PartLine, Protection, StateLine, Stored
+from services.intake.step_lines import outcome_shown
 from services.kit.clock import day_of
-from services.kit.i18n import N_
+from services.kit.i18n import N_, date_text
 from services.kit.problems import Conflict, FieldError, Invalid, NotFound, Problem, TooLarge, Unauthorised
 
 #: Roles of parts that say something in words.
@@ -47,6 +63,43 @@ class NoSuchReceipt(Problem):
     status, slug, title = 404, "no-such-receipt", "No such receipt"
     detail = N_("No report belongs to this receipt code. It may have been replaced by a new one.")
     commits = True  # otherwise one solved challenge would do for any number of guesses
+
+
+class ReportDeleted(NoSuchReceipt):
+    """The receipt was right, and nothing is left of its report but the day and the ground of its deletion."""
+
+    status, slug, title = 410, "report-deleted", "Report deleted"
+    detail = N_(
+        "This report was deleted on {day}. Ground: {ground}. Backups may hold it until {complete} at the latest."
+    )
+
+    def __init__(self, day: date, ground: str, complete: date) -> None:
+        super().__init__()
+        self.day, self.ground, self.complete = day, ground, complete
+
+    def text(self, language: str) -> str:
+        """With the day and the ground in the reader's language."""
+        known = ground_of(self.ground)
+        ground = known.labels.model_dump()[language] if known else self.ground
+        day, complete = date_text(self.day, language), date_text(self.complete, language)
+        return super().text(language).format(day=day, ground=ground, complete=complete)
+
+    def members(self) -> dict[str, Any]:
+        """The same for programs."""
+        return {
+            "deleted_on": self.day.isoformat(),
+            "ground": self.ground,
+            "complete_on": self.complete.isoformat(),
+        }
+
+
+class CodeSuspect(Conflict):
+    """The reporter told 1424 that somebody else used the code: nothing more is sealed to it."""
+
+    slug, title = "code-suspect", "Receipt code in doubt"
+    detail = N_(
+        "Somebody else may have this receipt code. Nothing more is sealed to it until it is replaced."
+    )
 
 
 @dataclass(frozen=True)
@@ -70,10 +123,17 @@ def issue_token(context: Context, visit: Visit, now: datetime) -> str:
 
 
 async def find(conn: AsyncConnection, context: Context, lookup: bytes, now: datetime) -> Visit:
-    """The report a lookup value opens. Errors: NoSuchReceipt."""
+    """The report a lookup value opens. Errors: NoSuchReceipt; ReportDeleted.
+
+    Every code that opens nothing is looked for twice, so that the work says nothing that the answer does not.
+    """
     mac = lookup_mac(context, lookup)
     report = await store.report_by_lookup(conn, mac)
     if report is None:
+        stone = await retention_store.tombstone_of(conn, mac)
+        if stone is not None:
+            complete = stone.day + timedelta(days=context.settings.backup_days)
+            raise ReportDeleted(stone.day, stone.ground, complete)
         context.door.pressure.unknown.append(now)
         raise NoSuchReceipt()
     return Visit(report, pending=report.lookup_mac != mac, mac=mac)
@@ -145,7 +205,9 @@ async def protection_shown(conn: AsyncConnection, report_id: UUID) -> Protection
     return row and Protection(since=row.started, until=row.ends, status=row.status)
 
 
-async def view(conn: AsyncConnection, visit: Visit, today: date, witnesses: Sequence[str] = ()) -> InboxView:
+async def view(
+    conn: AsyncConnection, visit: Visit, today: date, calendar: Calendar, witnesses: Sequence[str] = ()
+) -> InboxView:
     """What the inbox shows of a report, without opening anything."""
     report = visit.report
     lines = await store.parts_of(conn, report.id)
@@ -155,9 +217,13 @@ async def view(conn: AsyncConnection, visit: Visit, today: date, witnesses: Sequ
         rid=report.rid,
         state=report.state,
         states=[StateLine(state=row.state, day=row.day) for row in await store.states_of(conn, report.id)],
+        outcome=outcome_shown(report.outcome, report.outcome_on),
         mode=report.mode,
         filed_on=report.filed_on,
+        deadlines=await clock_lines.reporter_sees(conn, calendar, report, today),
         code_replaced_on=report.code_replaced_on,
+        code_suspect_on=report.code_suspect_on,
+        code_suspect=report.code_suspect,
         code_pending=report.pending_lookup_mac is not None,
         manifest=loads(report.manifest),
         signature=report.signature,
@@ -172,6 +238,7 @@ async def view(conn: AsyncConnection, visit: Visit, today: date, witnesses: Sequ
             for row in await custody_store.openings_shown(conn, report.id, today)
         ],
         carried=report.carried,
+        notice=await notice_store.address_of(conn, report.id) is not None,
     )
 
 
@@ -251,14 +318,17 @@ async def append(
     """Add what `seal` makes for the next place of its author's chain; a report of retaliation starts protection.
 
     The report is locked first, so that two messages never take the same place. Errors: Conflict when `expected` is
-    not that place.
+    not that place; CodeSuspect for words of the desk while somebody else may hold the code
+    (an outcome is sealed to the report alone then).
     """
-    await store.lock_report(conn, report_id)
+    report = await store.lock_report(conn, report_id)
     lines = await store.parts_of(conn, report_id)
     place = store.next_place(lines, "reporter" if author == "reporter" else "desk")
     if expected is not None and expected != place.n:
         raise Conflict(_PLACE)
     files = await anyio.to_thread.run_sync(seal, place)
+    if report.code_suspect and author != "reporter" and files.role not in (REPORT_KEYS, OUTCOME):
+        raise CodeSuspect()
     new: list[tuple[str, str, int | None, bytes]] = [(files.role, author, place.n, files.part)]
     new += [("attachment", author, None, data) for data in files.attachments]
     day = day_of(now)
@@ -266,4 +336,8 @@ async def append(
         number = await store.add_parts(conn, report_id, day, parts)
         if files.role == RETALIATION:
             await _protect(conn, context, report_id, day)
+        if author != "reporter" and files.role != REPORT_KEYS:
+            await notices.tell(conn, report_id, day)
+        if files.role == MESSAGE and author != "reporter":
+            await clock_store.told(conn, report_id, day)
     return Stored(number=number, n=place.n, sha256=parts[0].sha256)

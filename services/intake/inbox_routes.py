@@ -69,7 +69,8 @@ Visiting = Annotated[Visit, Depends(_visit, scope="function")]
 async def read_inbox(request: Request, conn: Connection, context: InContext, visit: Visiting) -> InboxView:
     """State, parts and place of the next part. What was said is sealed; the client opens it."""
     now = request.app.state.clock()
-    return await inbox.view(conn, visit, day_of(now), await context.directories.witnesses(conn, now))
+    witnesses = await context.directories.witnesses(conn, now)
+    return await inbox.view(conn, visit, day_of(now), context.calendar, witnesses)
 
 
 @router.get("/parts/{number}", response_class=Response, responses=responses(401, 404, 409))
@@ -140,7 +141,7 @@ async def add_identity(
 async def _kept(conn: Connection, key: Key, stored: Stored) -> Response:
     """The `201` of a new part, kept for a repeat of the request in the same transaction."""
     answer = as_json(stored)
-    await idempotency.finish(conn, idempotency_keys, key.keep(answer))
+    await idempotency.finish(conn, idempotency_keys, key, answer)
     return created(answer)
 
 
@@ -221,11 +222,12 @@ async def read_plain_inbox(
     visit, keys = await _plain_visit(request, conn, context, at_door, body.receipt)
     now = request.app.state.clock()
     witnesses = await context.directories.witnesses(conn, now)
-    shown = await inbox.view(conn, confirmed(visit), day_of(now), witnesses)
-    replies, refused = await plain.replies(conn, context, visit.report, keys)
+    shown = await inbox.view(conn, confirmed(visit), day_of(now), context.calendar, witnesses)
+    found = await plain.replies(conn, context, visit.report, keys)
     numbers = {line.sha256: line.number for line in shown.parts if line.role == "attachment"}
-    messages = [plain.shown(reply, numbers) for reply in replies]
-    return PlainInbox(**dict(shown), messages=messages, refused=refused)
+    messages = [plain.shown(reply, numbers) for reply in found.messages]
+    outcomes = [plain.outcome_shown(ended) for ended in found.outcomes]
+    return PlainInbox(**dict(shown), messages=messages, outcomes=outcomes, refused=found.refused)
 
 
 @router.post(
@@ -308,7 +310,7 @@ async def read_plain_file(
     if row is None or row.author == "reporter" or row.role != "attachment":
         raise NotFound()
     file = await inbox.sealed_bytes(context, row)
-    replies, _ = await plain.replies(conn, context, visit.report, keys)
+    replies = (await plain.replies(conn, context, visit.report, keys)).messages
     opened = await anyio.to_thread.run_sync(plain.open_file, file, replies, keys)
     if opened is None:
         raise NotFound()

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 import anyio.to_thread
 
-from services.intake import draft_store, log, store
+from services.intake import clock_jobs, draft_store, events, log, retention_jobs, store
 from services.intake.models import idempotency_keys
 from services.kit import idempotency, logs
+from services.kit.clock import day_of
 from services.kit.jobs import Busy, Job, State, run_job
 
 #: Longer than any request takes: a younger file may belong to a transaction that has not committed yet.
@@ -79,11 +80,22 @@ async def sweep_blobs(state: State, _now: datetime) -> int:
     return deleted
 
 
+async def forget_events(state: State, now: datetime) -> int:
+    """Drop events without content that nobody fetched in 30 days; the number dropped."""
+    async with state.engine.begin() as conn:
+        return await events.forget_unread(conn, day_of(now))
+
+
 PUBLISH = Job("intake.publish-log", publish_log, hour=3)
 
 JOBS = (
     PUBLISH,
+    clock_jobs.RECOMPUTE,
+    clock_jobs.REMIND,
+    retention_jobs.ERASE,
+    retention_jobs.FIND_DUE,
     Job("intake.forget-expired", forget_expired, hour=4),
     Job("intake.forget-drafts", forget_drafts, every=timedelta(hours=1)),
     Job("intake.sweep-blobs", sweep_blobs, hour=5),
+    Job("intake.forget-events", forget_events, hour=4),
 )

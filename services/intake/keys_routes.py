@@ -11,7 +11,7 @@ from services.crypto.certificates import check_certificate
 from services.crypto.directories import parse_directory
 from services.crypto.errors import CryptoError
 from services.crypto.signatures import Signed
-from services.intake import keys_store, log, rules, store
+from services.intake import call_store, keys_store, log, rules, store
 from services.intake.context import InContext
 from services.kit.clock import day_of
 from services.kit.db import Connection
@@ -81,12 +81,15 @@ async def log_certificate(
 
 @router.get("/desk-months")
 async def list_desk_months(conn: Connection, context: InContext, _who: Staff) -> DeskMonths:
-    """For each month how many desk grants may be sealed to its key: before a key is destroyed there must be none."""
+    """For each month how many desk grants may be sealed to its key: before a key is destroyed there must be none.
+
+    Notes of operators that the desk has not dealt with count like grants.
+    """
     counts: dict[tuple[str, str], int] = {}
     limits = context.settings
     life = timedelta(hours=max(limits.draft_hours, limits.page_max_hours))
     known = {}
-    for line in await keys_store.desk_grants(conn):
+    for line in [*await keys_store.desk_grants(conn), *await call_store.waiting_notes(conn)]:
         if line.dir_seq not in known:
             known[line.dir_seq] = parse_directory(
                 Signed.from_json(await store.directory_document(conn, line.dir_seq))

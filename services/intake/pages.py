@@ -47,6 +47,12 @@ async def show_front(request: Request) -> Response:
     return render(request, "front.html")
 
 
+@front.get("/channels")
+async def show_channels(request: Request) -> Response:
+    """The ways to report, and what each shows to whom."""
+    return render(request, "channels.html")
+
+
 @front.get("/{path:path}")
 async def show_nothing(path: str) -> Response:
     """An address that leads nowhere, as a page."""

@@ -96,13 +96,13 @@ class FormToken:
             await self.spend(conn)
         return known
 
-    def keep(self, answer: bytes) -> Kept:
-        """The answer, sealed under the token."""
-        return self._key.keep(answer)
+    def keep(self, operation: str, content: bytes, answer: bytes, now: datetime) -> Kept:
+        """The answer, sealed under the token, for a statement that stores it with what it tells of."""
+        return self._key.keep(answer, self._key.fingerprint(operation, content), now)
 
     async def finish(self, conn: AsyncConnection, answer: bytes) -> None:
         """Store the answer in the transaction of `claim`."""
-        await idempotency.finish(conn, idempotency_keys, self.keep(answer))
+        await idempotency.finish(conn, idempotency_keys, self._key, answer)
 
 
 @dataclass(frozen=True)

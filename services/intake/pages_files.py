@@ -22,10 +22,11 @@ from services.intake.disk import InsufficientStorage, check_room
 from services.intake.pages_door import REPORT_FORM
 from services.intake.pages_multipart import FileRefused, SentForm
 from services.intake.pages_notes import VisitOver, open_note, seal_note
-from services.intake.pages_shell import context_of, now_of, transaction
+from services.intake.pages_shell import context_of, now_of
 from services.intake.pages_values import file_name, media_type
 from services.intake.schemas import NewDraft, PlainFile
 from services.intake.uploads import PlainWriter, Progress, StoredFile
+from services.kit.db import transaction
 from services.kit.i18n import N_
 from services.kit.problems import Problem, TooLarge
 

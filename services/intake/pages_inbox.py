@@ -27,14 +27,17 @@ from services.intake.pages_shell import (
     Language,
     PageRoute,
     context_of,
+    language_of,
     now_of,
     render,
-    transaction,
 )
 from services.intake.pages_typing import Slip, compare, grouped
 from services.intake.pages_values import FILES, TEXT, read_identity, read_message
 from services.intake.protection import load_rights
+from services.intake.rules import code_known_to_others
 from services.intake.schemas import PlainFileRequest, ReceiptBody
+from services.intake.step_data import words
+from services.kit.db import transaction
 from services.kit.i18n import N_
 from services.kit.problems import Conflict, Invalid, NotFound, Problem
 
@@ -46,6 +49,9 @@ STATES = {
     "received": N_("Received"),
     "registered": N_("Registered"),
     "in_review": N_("In review"),
+    "forwarded": N_("Forwarded to the body in charge"),
+    "returned": N_("Returned"),
+    "investigation": N_("Pre-trial investigation"),
     "closed": N_("Closed"),
 }
 PROTECTION = {
@@ -128,7 +134,8 @@ async def open_inbox(request: Request) -> Response:
     except StaleForm as stale:
         return show_entry(request, stale.status, notice=stale.message, typed=typed, kept=sent.text(TEXT))
     except (Invalid, NoSuchReceipt) as wrong:
-        return show_entry(request, wrong.status, error=wrong.message, typed=typed, kept=sent.text(TEXT))
+        error = wrong.text(language_of(request))
+        return show_entry(request, wrong.status, error=error, typed=typed, kept=sent.text(TEXT))
 
 
 async def visit_step(request: Request, sent: SentForm[Any], step: Step) -> Response:
@@ -173,10 +180,12 @@ async def show_inbox(
         notice.status if notice else 422 if errors else 200,
         here="/inbox",
         inbox=found,
+        known_to_others=code_known_to_others(found.manifest["fields"]["channel"], found.code_replaced_on),
         own=[
             line for line in found.parts if line.by == "reporter" and line.role in ROLES and line.number > 1
         ],
         states=STATES,
+        gravities={word.code: word.labels for word in words().gravities},
         roles=ROLES,
         visit=seal_note(context, VISIT, digits, now),
         token=context.pages.tokens.issue(VISIT_FORM, now),

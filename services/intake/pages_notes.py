@@ -37,14 +37,18 @@ class Shown:
     reference: str
     day: date
     leaf: str
+    register_by: date | None = None
 
     def to_json(self) -> str:
-        return json.dumps({**asdict(self), "day": self.day.isoformat()})
+        days = {"day": self.day.isoformat(), "register_by": self.register_by and self.register_by.isoformat()}
+        return json.dumps({**asdict(self), **days})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> "Shown":
         found = json.loads(text)
-        return cls(**{**found, "day": date.fromisoformat(found["day"])})
+        by = found.get("register_by")
+        days = {"day": date.fromisoformat(found["day"]), "register_by": by and date.fromisoformat(by)}
+        return cls(**{**found, **days})
 
 
 def seal_note(

@@ -24,15 +24,17 @@ from services.intake.pages_shell import (
     language_of,
     now_of,
     render,
-    transaction,
 )
 from services.intake.pages_typing import Slip, compare, grouped
 from services.intake.pages_values import FILES, Read, asked, read_report
 from services.intake.schemas import ReportFile
 from services.kit.clock import day_of
+from services.kit.db import transaction
 from services.kit.problems import Problem
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+_OPERATION = "pages/report"
 
 RECEIPT, VISIT = "receipt", "visit"
 
@@ -140,7 +142,7 @@ async def _file(
 
     Also the blobs that nobody needs once this is committed.
     """
-    known = await token.claim(conn, "pages/report", sending.content, now)
+    known = await token.claim(conn, _OPERATION, sending.content, now)
     if known is not None:
         return Shown.from_json(known), []
     wanted = [UUID(file.upload) for file in sending.files]
@@ -155,8 +157,10 @@ async def _file(
     lane = context.pages.budget.lane(now)
     ready = filing.ready(context, sealed.package, now, lane, taken.files)
     filed = ready.filed
-    shown = Shown(sealed.receipt, filed.reference, filed.day, filed.promise["body"]["leaf"])
-    await filing.accept(conn, context, ready, now, token.keep(shown.to_json().encode()))
+    leaf = filed.promise["body"]["leaf"]
+    shown = Shown(sealed.receipt, filed.reference, filed.day, leaf, filed.register_by)
+    kept = token.keep(_OPERATION, sending.content, shown.to_json().encode(), now)
+    await filing.accept(conn, context, ready, now, kept)
     return shown, taken.unused(wanted)
 
 

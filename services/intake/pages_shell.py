@@ -1,6 +1,5 @@
 """What every page without script has in common: language, headers, same-origin check, and errors as pages."""
 
-import contextlib
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from services.intake.context import Context
-from services.kit import db, html, logs
+from services.kit import html, logs
 from services.kit.i18n import LANGUAGES, N_
 from services.kit.problems import Forbidden, Malformed, NotFound, Problem, TooLarge
 
@@ -25,9 +24,6 @@ DEFAULT_LANGUAGE = "kk"
 MAX_FORM = 5 << 30
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-
-#: One transaction that the page itself begins: after the body was read and before the answer leaves.
-transaction = contextlib.asynccontextmanager(db.connection)
 
 
 class Elsewhere(Forbidden):
@@ -82,7 +78,8 @@ def _kind(exc: Exception, request: Request) -> Problem:
 
 
 def error_page(request: Request, problem: Problem) -> HTMLResponse:
-    return render(request, "problem.html", problem.status, message=problem.message, here="/")
+    text = problem.text(language_of(request))
+    return render(request, "problem.html", problem.status, message=text, here="/")
 
 
 async def _answer(handler: Handler, request: Request) -> Response:

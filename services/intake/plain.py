@@ -4,7 +4,7 @@ It sees the replies of that visit and what the reporter writes in it; never the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row
@@ -17,6 +17,8 @@ from services.crypto.certificates import check_certificate
 from services.crypto.dialogue import may_renew
 from services.crypto.directories import Directory, check_directory
 from services.crypto.errors import BadSignature, CryptoError, Refused, WrongKey
+from services.crypto.outcomes import TYPE as OUTCOME
+from services.crypto.outcomes import Outcome, read_outcome
 from services.crypto.payloads import Header, OpenedPayload, open_payload, seal_payload
 from services.crypto.receipts import ReceiptKeys
 from services.crypto.reportkeys import TYPE, Carried, open_carried, report_recipient_of, seal_carried
@@ -25,6 +27,8 @@ from services.intake import store
 from services.intake.context import Context
 from services.intake.inbox import Files, sealed_bytes
 from services.intake.schemas import OpenedFile, OpenedMessage, PlainFile
+from services.intake.step_data import outcome_kind
+from services.intake.step_lines import OpenedAct, OpenedOutcome
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,25 @@ class Reply:
     envelopes: tuple[Envelope, ...]
 
 
+@dataclass(frozen=True)
+class Ended:
+    """An outcome that was opened and whose author and place were checked."""
+
+    n: int
+    by: str
+    day: Any
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Replies:
+    """What the desk sent: messages and outcomes that can be opened and believed, and how many were refused."""
+
+    messages: list[Reply]
+    outcomes: list[Ended]
+    refused: int
+
+
 async def _directories(conn: AsyncConnection, context: Context) -> list[Directory]:
     """All directories that ever were, for checking old signatures: each judged at the start of its own validity."""
     found = []
@@ -47,37 +70,34 @@ async def _directories(conn: AsyncConnection, context: Context) -> list[Director
     return found
 
 
-async def replies(
-    conn: AsyncConnection, context: Context, report: Row[Any], keys: ReceiptKeys
-) -> tuple[list[Reply], int]:
-    """The desk's messages that can be opened and believed, and how many were refused."""
+async def replies(conn: AsyncConnection, context: Context, report: Row[Any], keys: ReceiptKeys) -> Replies:
+    """What the desk sent to this reporter."""
     directories = await _directories(conn, context)
-    good, refused, prev = [], 0, bytes(32)
+    found, prev = Replies([], [], 0), bytes(32)
     for row in await store.chain_files(conn, report.id, "desk"):
         file = await sealed_bytes(context, row)
         try:
             opened = open_payload(file, keys.identity)
             _check(opened, row, report.rid, prev, directories)
-            if row.role != "message":
-                continue
-            good.append(
-                Reply(
-                    row.n,
-                    row.author,
-                    row.day,
-                    str(opened.body["text"]),
-                    envelopes(opened.body["attachments"]),
-                )
-            )
+            _sort(opened, row, found)
         except WrongKey:
             # What was said to the code before this one cannot be opened any more, and nobody did wrong.
             replaced = report.code_replaced_on
-            refused += replaced is None or row.day > replaced
+            found = replace(found, refused=found.refused + (replaced is None or row.day > replaced))
         except (CryptoError, KeyError):
-            refused += 1
+            found = replace(found, refused=found.refused + 1)
         finally:
             prev = row.sha256
-    return good, refused
+    return found
+
+
+def _sort(opened: OpenedPayload, row: Row[Any], found: Replies) -> None:
+    """Put a believed part where it belongs. Errors: FormatError, KeyError."""
+    if row.role == OUTCOME:
+        found.outcomes.append(Ended(row.n, row.author, row.day, read_outcome(opened.body)))
+    elif row.role == "message":
+        text, lines = str(opened.body["text"]), envelopes(opened.body["attachments"])
+        found.messages.append(Reply(row.n, row.author, row.day, text, lines))
 
 
 @dataclass(frozen=True)
@@ -153,7 +173,7 @@ def _signers(opened: OpenedPayload, row: Row[Any], directories: Sequence[Directo
             found = check_certificate(certificate, directory, row.day)
         except CryptoError:
             continue
-        return {found.verify_key} if row.role == "message" or may_renew(found) else set()
+        return {found.verify_key} if row.role in ("message", OUTCOME) or may_renew(found) else set()
     return set()
 
 
@@ -169,6 +189,26 @@ def shown(reply: Reply, numbers: dict[bytes, int]) -> OpenedMessage:
             for e in reply.envelopes
             if e.file_sha256 in numbers
         ],
+    )
+
+
+def outcome_shown(ended: Ended) -> OpenedOutcome:
+    """An outcome as the API gives it."""
+    facts, kind = ended.outcome.facts, outcome_kind(ended.outcome.facts.kind)
+    return OpenedOutcome(
+        n=ended.n,
+        by="desk" if ended.by == "desk" else "staff",
+        day=ended.day,
+        kind=facts.kind,
+        labels=kind and kind.labels,
+        text=ended.outcome.text,
+        act=facts.act and OpenedAct(**vars(facts.act)),
+        gravity=facts.gravity,
+        articles=list(facts.articles),
+        bribe=facts.bribe,
+        damage=facts.damage,
+        value_of_benefits=facts.value_of_benefits,
+        claim=ended.outcome.claim,
     )
 
 

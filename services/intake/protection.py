@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from typing import Literal
+from uuid import UUID
 
 from pydantic import Field
 
@@ -59,11 +60,19 @@ class Rights(Frozen):
     statements: tuple[Statement, ...] = Field(min_length=1)
 
 
+class Result(Frozen):
+    """How an incident may end; our own word, not one of the law."""
+
+    code: str
+    labels: Labels
+
+
 class Articles(Frozen):
-    """Articles of the law that a disclosure may break."""
+    """Articles of the law that a disclosure may break, and how an incident may end."""
 
     version: str
     sources: dict[str, Labels]
+    results: tuple[Result, ...] = Field(min_length=1)
     articles: tuple[Statement, ...] = Field(min_length=1)
 
 
@@ -82,6 +91,16 @@ def load_articles() -> Articles:
 def article_codes() -> frozenset[str]:
     """The codes of the articles."""
     return frozenset(article.code for article in load_articles().articles)
+
+
+def result_codes() -> frozenset[str]:
+    """The codes of how an incident may end."""
+    return frozenset(result.code for result in load_articles().results)
+
+
+def may_end_incident(recorded_by: UUID, by: UUID) -> bool:
+    """Whether a person may end an incident: what one lead recorded, another one ends."""
+    return recorded_by != by
 
 
 def _read(name: str) -> object:

@@ -3,6 +3,7 @@
 The words are sealed like a message, the facts of an incident to the leads: in clear stands only that there is one.
 """
 
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,13 +11,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import Row
 
 from services.crypto import age
+from services.crypto.canonical import b64u
 from services.crypto.errors import CryptoError
-from services.intake import protection, protection_store, store
+from services.intake import log, protection, protection_store, store
 from services.intake.protection import article_codes
 from services.intake.protection_schemas import (
+    DisclosureEnd,
     DisclosureLine,
     Disclosures,
     NewDisclosure,
+    NewDisclosureEnd,
     NewProtectionStatus,
 )
 from services.intake.routes import with_etag
@@ -39,7 +43,9 @@ router = APIRouter(
 
 MOST = 128 << 10
 _NO_STEP = N_("A case in this state cannot go there.")
-_ARTICLE = N_("This code is not in the list.")
+_CODE = N_("This code is not in the list.")
+_ONESELF = N_("You recorded this incident. Another lead ends it.")
+_ENDED = N_("This incident has ended already.")
 _SEALED = N_("The facts are not an age file sealed to 1 to 8 keys.")
 
 
@@ -93,13 +99,36 @@ async def add_disclosure(
 ) -> DisclosureLine:
     """Record that somebody disclosed who reported. Who and what are sealed; the article and the day are not."""
     if body.article not in article_codes():
-        raise Invalid(errors=[FieldError("/article", _ARTICLE)])
+        raise Invalid(errors=[FieldError("/article", _CODE)])
     _check_sealed(body.facts)
     day = day_of(request.app.state.clock())
     added = await protection_store.add_disclosure(conn, case.id, day, body.article, who.person, body.facts)
+    await _log(conn, "disclosure", day, case, body.facts, article=body.article)
     return DisclosureLine(
         id=added, day=day, article=body.article, status="recorded", by=who.person, facts=body.facts
     )
+
+
+@router.post(
+    "/cases/{case_id}/disclosures/{incident}/end", status_code=201, responses=responses(404, 409, 422)
+)
+async def end_disclosure(
+    incident: UUID, request: Request, conn: Connection, who: Staff, case: AnyCase, body: NewDisclosureEnd
+) -> DisclosureLine:
+    """Say how an incident ended. What one lead recorded, another one ends, once."""
+    if body.result not in protection.result_codes():
+        raise Invalid(errors=[FieldError("/result", _CODE)])
+    row = await protection_store.disclosure(conn, case.id, incident)
+    if row is None:
+        raise NotFound()
+    if not protection.may_end_incident(row.recorded_by, who.person):
+        raise Conflict(_ONESELF)
+    day = day_of(request.app.state.clock())
+    if not await protection_store.end_disclosure(conn, row.id, day, who.person, body.result):
+        raise Conflict(_ENDED)
+    await _log(conn, "disclosure-end", day, case, row.sealed, result=body.result)
+    ended = await protection_store.disclosure(conn, case.id, incident)
+    return _line(ended, sealed_too=True)
 
 
 @router.get("/cases/{case_id}/disclosures", responses=responses(404))
@@ -107,17 +136,27 @@ async def list_disclosures(conn: Connection, who: Staff, case: AnyCase) -> Discl
     """The incidents of a case. An auditor sees that, when and under which article, not the sealed facts."""
     sealed_too = "lead" in who.roles
     return Disclosures(
-        items=[
-            DisclosureLine(
-                id=row.id,
-                day=row.day,
-                article=row.article,
-                status=row.status,
-                by=row.recorded_by,
-                facts=row.sealed if sealed_too else None,
-            )
-            for row in await protection_store.disclosures_of(conn, case.id)
-        ]
+        items=[_line(row, sealed_too) for row in await protection_store.disclosures_of(conn, case.id)]
+    )
+
+
+def _line(row: Any, sealed_too: bool) -> DisclosureLine:
+    end = row.ended_on and DisclosureEnd(day=row.ended_on, by=row.ended_by, result=row.result)
+    return DisclosureLine(
+        id=row.id,
+        day=row.day,
+        article=row.article,
+        status="ended" if end else "recorded",
+        by=row.recorded_by,
+        facts=row.sealed if sealed_too else None,
+        end=end,
+    )
+
+
+async def _log(conn: Connection, kind: str, day: date, case: Any, facts: bytes, **more: str) -> None:
+    digest = b64u(store.sha256(facts))
+    await store.add_record(
+        conn, day, log.new_record(kind, day, rid=b64u(case.rid), disclosure=digest, **more)
     )
 
 

@@ -21,13 +21,26 @@ class NewDisclosure(Model):
     facts: Base64
 
 
+class NewDisclosureEnd(Model):
+    result: Code = Field(description="a code of `results` in `/disclosure-articles`")
+
+
+class DisclosureEnd(Model):
+    """How an incident ended, on which day, and who said so: never who recorded it."""
+
+    day: date
+    by: UUID
+    result: str
+
+
 class DisclosureLine(Model):
     id: UUID
     day: date
     article: str
-    status: Literal["recorded"]
+    status: Literal["recorded", "ended"]
     by: UUID
     facts: Base64 | None = Field(description="sealed; null for an auditor")
+    end: DisclosureEnd | None = None
 
 
 class Disclosures(Model):

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, Select, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.intake.disclosure_models import disclosure_ends
 from services.intake.models import disclosures, protections, reports
 from services.intake.protection import ASKED
 
@@ -46,6 +47,32 @@ async def add_disclosure(
 
 
 async def disclosures_of(conn: AsyncConnection, report_id: uuid.UUID) -> Sequence[Row[Any]]:
-    """Incidents of a report in order of day."""
-    query = select(disclosures).where(disclosures.c.report_id == report_id)
-    return (await conn.execute(query.order_by(disclosures.c.day, disclosures.c.id))).all()
+    """Incidents of a report in order of day, each with `ended_on`, `ended_by`, `result`: null while it is open."""
+    ordered = _incidents(report_id).order_by(disclosures.c.day, disclosures.c.id)
+    rows: Sequence[Row[Any]] = (await conn.execute(ordered)).all()
+    return rows
+
+
+async def disclosure(conn: AsyncConnection, report_id: uuid.UUID, incident: uuid.UUID) -> Row[Any] | None:
+    """An incident of this report, as `disclosures_of` gives it."""
+    query = _incidents(report_id).where(disclosures.c.id == incident)
+    row: Row[Any] | None = (await conn.execute(query)).one_or_none()
+    return row
+
+
+def _incidents(report_id: uuid.UUID) -> Select[Any]:
+    ends = disclosure_ends.c
+    return (
+        select(disclosures, ends.day.label("ended_on"), ends.ended_by, ends.result)
+        .outerjoin(disclosure_ends)
+        .where(disclosures.c.report_id == report_id)
+    )
+
+
+async def end_disclosure(
+    conn: AsyncConnection, incident: uuid.UUID, day: date, by: uuid.UUID, result: str
+) -> bool:
+    """End an incident; False when it has ended already."""
+    statement = pg_insert(disclosure_ends).values(disclosure_id=incident, day=day, ended_by=by, result=result)
+    added = await conn.scalar(statement.on_conflict_do_nothing().returning(disclosure_ends.c.disclosure_id))
+    return added is not None

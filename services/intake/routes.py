@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.background import BackgroundTask
 
 from services.crypto import tlog
@@ -15,16 +16,16 @@ from services.crypto.canonical import unb64u
 from services.crypto.errors import CryptoError
 from services.intake import drafts, filing, log
 from services.intake.context import Context, InContext
-from services.intake.door import Knock, knock
+from services.intake.door import Knock, check_channel, knock, knock_to_file
 from services.intake.drafts import draft_bearer
 from services.intake.form import load_form
 from services.intake.models import idempotency_keys
 from services.intake.schemas import Filed, FiledPlain, PackagePart, PlainReport, ReportFile, SealedPackage
-from services.kit import idempotency
+from services.kit import db, idempotency
 from services.kit.db import Connection
 from services.kit.i18n import N_
 from services.kit.idempotency import IdempotencyKey, idempotency_key
-from services.kit.problems import NotFound, responses
+from services.kit.problems import Conflict, NotFound, Problem, responses
 from services.kit.service import JsonRoute
 from services.kit.wire import Model
 
@@ -32,6 +33,7 @@ router = APIRouter(prefix="/api/intake/v1", route_class=JsonRoute)
 
 Key = Annotated[IdempotencyKey, Depends(idempotency_key)]
 AtDoor = Annotated[Knock, Depends(knock)]
+AtCounter = Annotated[Knock, Depends(knock_to_file)]
 InDraft = Annotated[str | None, Depends(draft_bearer)]
 
 
@@ -90,7 +92,7 @@ async def file_plain_report(
     conn: Connection,
     context: InContext,
     key: Key,
-    at_door: AtDoor,
+    at_door: AtCounter,
     draft: InDraft,
     body: PlainReport,
 ) -> Response:
@@ -105,13 +107,14 @@ async def file_plain_report(
     taken, wanted = await drafts.take(conn, context, draft, drafts.PLAIN, now), _uploads(body.attachments)
     in_force = await taken.directory(conn, context, now)
     filing.check_plain(context, body, now)
+    check_channel(body.fields.channel, taken.channels or at_door.channels())
     taken.check(wanted, "/attachments")
     if not taken.paid:
         await at_door.enter(conn, context)
     report = await filing.seal_plain(context, in_force, body, taken.key, taken.files)
     ready = filing.ready(context, report.package, now, files=taken.files)
     answer = as_json(filing.plain_answer(ready.filed, report))
-    await filing.accept(conn, context, ready, now, key.keep(answer))
+    await filing.accept(conn, context, ready, now, key.keep(answer, fingerprint, now))
     return _then_deleting(created(answer), context, taken.unused(wanted))
 
 
@@ -124,10 +127,9 @@ async def file_plain_report(
 )
 async def file_sealed_package(
     request: Request,
-    conn: Connection,
     context: InContext,
     key: Key,
-    at_door: AtDoor,
+    at_door: AtCounter,
     draft: InDraft,
     body: SealedPackage,
 ) -> Response:
@@ -135,19 +137,42 @@ async def file_sealed_package(
 
     Large attachments are uploaded to a draft before, whose secret comes as bearer token; then no challenge is needed.
     """
-    now = request.app.state.clock()
     fingerprint = key.fingerprint("packages", await request.body())
-    if (known := await idempotency.claim(conn, idempotency_keys, key, fingerprint, now)) is not None:
-        return replayed(known)
+    # Storing a report is one statement, key and challenge included; only what a draft gives up needs more.
+    async with db.transaction(request) if draft else db.statements(request) as conn:
+        try:
+            return await _file_package(request, conn, context, key, fingerprint, at_door, draft, body)
+        except Conflict:  # the statement has found the key unused, and the report known
+            raise
+        except Problem:
+            # A repetition is refused somewhere (its challenge is spent, its draft gone, its key answered) and asks
+            # here what it got the first time.
+            known = await idempotency.known(conn, idempotency_keys, key, fingerprint)
+            if known is None:
+                raise
+            return replayed(known)
+
+
+async def _file_package(
+    request: Request,
+    conn: AsyncConnection,
+    context: Context,
+    key: IdempotencyKey,
+    fingerprint: bytes,
+    at_door: Knock,
+    draft: str | None,
+    body: SealedPackage,
+) -> Response:
+    now = request.app.state.clock()
     taken, wanted = await drafts.take(conn, context, draft, drafts.SEALED, now), _uploads(body.parts)
     taken.check(wanted, "/parts")
     package = filing.as_package(body, await drafts.uploaded_parts(context, taken, wanted))
     await filing.check_sealed(conn, context, package, now)
-    if not taken.paid:
-        await at_door.enter(conn, context)
+    check_channel(package.manifest.fields["channel"], taken.channels or at_door.channels())
+    ticket = None if taken.paid else await at_door.ticket(context)
     ready = filing.ready(context, package, now, files=taken.files)
     answer = as_json(ready.filed)
-    await filing.accept(conn, context, ready, now, key.keep(answer))
+    await filing.accept(conn, context, ready, now, key.keep(answer, fingerprint, now), ticket)
     return _then_deleting(created(answer), context, taken.unused(wanted))
 
 

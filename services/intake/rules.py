@@ -8,13 +8,41 @@ from services.crypto.directories import Desk
 DESK = frozenset({"desk", "lead"})
 READERS = DESK | {"investigator"}
 CUSTODIANS = frozenset({"custodian"})
+OPERATORS = frozenset({"operator"})
 
 #: Who may call which staff route. A route that is not here is refused to everybody.
 ACCESS: Mapping[str, frozenset[str]] = {
     "list_cases": READERS,
     "read_case": READERS,
     "read_case_part": READERS,
-    "change_state": READERS,
+    "read_step_reference": READERS,
+    "take_step": READERS,
+    "classify_case": DESK,
+    "record_body": DESK,
+    "extend_case": frozenset({"lead"}),
+    "mark_limit": DESK,
+    "read_deadline_figures": frozenset({"lead", "auditor"}),
+    "read_folder": READERS,
+    "list_notes": READERS,
+    "add_note": READERS,
+    "read_label_reference": READERS,
+    "set_labels": READERS,
+    "link_cases": READERS,
+    "unlink_cases": READERS,
+    "record_package": READERS,
+    "read_log_record": READERS,
+    "triage_cases": DESK,
+    "confirm_read": READERS,
+    "place_hold": frozenset({"lead"}),
+    "release_hold": frozenset({"lead"}),
+    "read_deletion": DESK,
+    "propose_deletion": DESK,
+    "approve_deletion": frozenset({"lead"}),
+    "refuse_deletion": DESK,
+    "read_retention_reference": DESK | {"auditor"},
+    "list_due_cases": DESK,
+    "list_proposed_deletions": DESK,
+    "list_deletions": frozenset({"lead", "auditor"}),
     "assign_case": DESK,
     "end_access": DESK,
     "answer_case": READERS,
@@ -23,6 +51,7 @@ ACCESS: Mapping[str, frozenset[str]] = {
     "list_desk_months": frozenset({"lead"}),
     "change_protection": DESK,
     "add_disclosure": frozenset({"lead"}),
+    "end_disclosure": frozenset({"lead"}),
     "list_disclosures": frozenset({"lead", "auditor"}),
     "read_custody_reference": READERS | CUSTODIANS | {"auditor"},
     "ask_identity": READERS,
@@ -34,27 +63,52 @@ ACCESS: Mapping[str, frozenset[str]] = {
     "sign_undertaking": READERS,
     "open_identity": READERS,
     "list_undertakings": frozenset({"lead", "auditor"}),
+    "read_call_reference": OPERATORS | DESK,
+    "register_call": OPERATORS,
+    "read_call_figures": OPERATORS | {"lead"},
+    "look_up_status": OPERATORS | DESK,
+    "report_code_used": OPERATORS | DESK,
+    "list_callbacks": DESK,
+    "finish_callback": DESK,
 }
+
+# --- channels
+
+#: Channels (codes of `reference/channels.json`) that anybody may name, without a word of who they are.
+PUBLIC_CHANNELS = frozenset({"web", "web-plain", "mobile", "api"})
+#: Role of staff or scope of a system -> the channels under which it files for others.
+CHANNELS: Mapping[str, frozenset[str]] = {
+    "operator": frozenset({"phone-1424"}),
+    "desk": frozenset({"letter", "walk-in"}),
+    "lead": frozenset({"letter", "walk-in"}),
+    "client:calls": frozenset({"phone-1424"}),
+    "client:messages": frozenset({"bot", "egov"}),
+}
+
+
+#: Channels in which somebody besides the reporter saw or heard the first receipt code.
+KNOWN_TO_OTHERS = frozenset().union(*CHANNELS.values())
+
+
+def code_known_to_others(channel: str, replaced_on: date | None) -> bool:
+    """Whether somebody besides the reporter may hold the receipt code in force, as far as the channel tells."""
+    return channel in KNOWN_TO_OTHERS and replaced_on is None
+
+
+def channels_of(roles: Iterable[str]) -> frozenset[str]:
+    """The channels under which somebody with these roles or scopes files for others; empty for everybody else."""
+    return frozenset().union(*(CHANNELS.get(role, frozenset()) for role in roles))
+
 
 #: Routes that ask for a full proof of oneself in the last five minutes besides.
 STEP_UP: frozenset[str] = frozenset(
-    {"ask_identity", "decide_identity_request", "release_identity_share", "open_identity"}
+    {
+        *("ask_identity", "decide_identity_request", "release_identity_share", "open_identity"),
+        *("propose_deletion", "approve_deletion", "refuse_deletion"),
+    }
 )
 
 RECEIVED = "received"
-
-#: Which state may follow which. The law's full table, with grounds and clocks, belongs to case handling.
-TRANSITIONS: Mapping[str, frozenset[str]] = {
-    RECEIVED: frozenset({"registered"}),
-    "registered": frozenset({"in_review", "closed"}),
-    "in_review": frozenset({"closed"}),
-    "closed": frozenset({"in_review"}),
-}
-
-
-def may_follow(state: str, to: str) -> bool:
-    """Whether a case in `state` may go to `to`."""
-    return to in TRANSITIONS.get(state, frozenset())
 
 
 def sees_all(roles: frozenset[str]) -> bool:

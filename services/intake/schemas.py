@@ -6,7 +6,15 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
+from services.intake.clock_schemas import DeadlineLine, StaffDeadlineLine
 from services.intake.form import Labels
+from services.intake.step_lines import (
+    Classification,
+    ClassificationLine,
+    OpenedOutcome,
+    OutcomeShown,
+    StepLine,
+)
 from services.kit.wire import B64u, Base64, Model
 
 FileT = TypeVar("FileT")
@@ -128,6 +136,9 @@ class Filed(Model):
     reference: str = Field(examples=["7K3F-9Q2M-XT"])
     rid: B64u
     day: date
+    register_by: date | None = Field(
+        None, description="last day to register it; none while the working days of that year are not known"
+    )
     promise: dict[str, Any] = Field(description="signed promise of inclusion within 48 hours")
     record: dict[str, Any] = Field(description="the log record that the promise is about")
     salt: B64u
@@ -191,9 +202,21 @@ class InboxView(Model):
     rid: B64u
     state: str
     states: list[StateLine]
+    outcome: OutcomeShown | None = Field(
+        description="of a closed case: the kind in clear, the rest is sealed"
+    )
     mode: Literal["sealed", "plain"]
     filed_on: date
+    deadlines: list[DeadlineLine] = Field(
+        description="time limits of the law, and the EU benchmark beside them"
+    )
     code_replaced_on: date | None
+    code_suspect_on: date | None = Field(
+        None, description="day on which 1424 was told last that somebody else used the code"
+    )
+    code_suspect: bool = Field(
+        False, description="that code is still in force: nothing more is sealed to it until it is replaced"
+    )
     code_pending: bool
     manifest: dict[str, Any]
     signature: B64u
@@ -207,6 +230,7 @@ class InboxView(Model):
     carried: Base64 | None = Field(
         description="the reporter's own note of the newest report key, sealed to this code"
     )
+    notice: bool = Field(False, description="an address for notices was left, sealed to the notifier")
 
 
 class SealedMessage(Model):
@@ -282,6 +306,7 @@ class OpenedMessage(Model):
 
 class PlainInbox(InboxView):
     messages: list[OpenedMessage]
+    outcomes: list[OpenedOutcome]
     refused: int = Field(
         description="messages that are not by the desk, or were moved or changed, and are not shown"
     )
@@ -302,8 +327,10 @@ class CaseSummary(Model):
     )
     desk: str
     retaliation_on: date | None = Field(description="first day on which the reporter reported retaliation")
+    classification: Classification | None
     fields: Fields
     assignees: list[UUID]
+    labels: list[str]
 
 
 class CaseLine(CaseSummary):
@@ -347,16 +374,22 @@ class Case(CaseSummary):
     grant_holder: str | None
     grants: list[GrantLine] = Field(description="the caller's grants of all keys, by key")
     holders: list[HolderLine] = Field(description="who holds a key of this report at present")
-    states: list[StateLine]
+    states: list[StepLine]
+    classifications: list[ClassificationLine] = Field(description="oldest first; the last one is in force")
+    body: str | None = Field(description="code of the body concerned, as the desk recorded it")
+    outcome: OutcomeShown | None = Field(description="of a closed case")
     assignments: list[AssignmentLine]
     code_replaced_on: date | None
+    code_suspect_on: date | None = Field(
+        None, description="day on which 1424 was told last that somebody else used the code"
+    )
+    code_suspect: bool = Field(
+        False, description="that code is still in force: nothing more is sealed to it until it is replaced"
+    )
     protection: Protection | None
+    deadlines: list[StaffDeadlineLine]
     next: Next
     directory: dict[str, Any]
-
-
-class NewState(Model):
-    to: Literal["registered", "in_review", "closed"]
 
 
 class DirectoryAccepted(Model):

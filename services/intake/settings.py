@@ -1,9 +1,12 @@
 """Settings of the intake service, environment prefix `ADAL_INTAKE_`."""
 
+from datetime import time
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from services.intake.calendar import zone_of
 from services.kit.settings import ServiceSettings, service_config
 
 
@@ -77,6 +80,25 @@ class Settings(ServiceSettings):
         le=240,
         description="from the first report of retaliation; the law's text was not found, so clients mark the end",
     )
+
+    backup_days: int = Field(
+        35, ge=0, le=35, description="how long backups are kept; until then a deletion is not complete"
+    )
+
+    office_opens: time = Field(
+        time(9), description="what arrives earlier on a working day counts on that day"
+    )
+    office_closes: time = Field(
+        time(17), description="what arrives at this time or later is registered on the next working day"
+    )
+    office_zone: str = Field("Asia/Almaty", description="time zone of the office hours")
+
+    @model_validator(mode="after")
+    def _office(self) -> Self:
+        if self.office_opens >= self.office_closes:
+            raise ValueError("the office must open before it closes")
+        zone_of(self.office_zone)
+        return self
 
     @field_validator("segment_bytes")
     @classmethod

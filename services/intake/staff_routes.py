@@ -12,7 +12,17 @@ from services.crypto.canonical import b64u, loads
 from services.crypto.directories import check_directory
 from services.crypto.errors import CryptoError
 from services.crypto.signatures import Signed
-from services.intake import access_store, inbox, log, rules, store
+from services.intake import (
+    access_store,
+    clock_figures,
+    clock_lines,
+    folder_store,
+    inbox,
+    log,
+    rules,
+    step_store,
+    store,
+)
 from services.intake.context import Context, InContext
 from services.intake.inbox import Files, part_line
 from services.intake.schemas import (
@@ -24,12 +34,11 @@ from services.intake.schemas import (
     Fields,
     GrantLine,
     HolderLine,
-    NewState,
     Next,
     SealedMessage,
-    StateLine,
     Stored,
 )
+from services.intake.step_lines import ClassificationLine, StepLine, outcome_shown
 from services.kit.clock import day_of
 from services.kit.db import Connection
 from services.kit.i18n import N_
@@ -37,6 +46,7 @@ from services.kit.pages import decode_cursor, encode_cursor
 from services.kit.problems import Conflict, FieldError, Invalid, NotFound, responses
 from services.kit.service import JsonRoute
 from services.kit.staff import Caller, Staff
+from services.kit.wire import Model
 
 router = APIRouter(
     prefix="/api/intake/v1/staff",
@@ -45,10 +55,14 @@ router = APIRouter(
     responses=responses(401, 403),
 )
 
-_NO_STEP = N_("A case in this state cannot go there.")
 _DIRECTORY = N_("The directory is not signed by two roots, not the next one, or not valid.")
 _DELAY = N_("A new directory takes effect 72 hours after its publication at the earliest.")
 Code = Annotated[str | None, Query(max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+
+
+def columns_of(row: Row[Any], model: type[Model]) -> dict[str, Any]:
+    """The columns of a row that a schema names."""
+    return {name: getattr(row, name) for name in model.model_fields}
 
 
 def _summary(row: Row[Any]) -> dict[str, Any]:
@@ -59,16 +73,20 @@ def _summary(row: Row[Any]) -> dict[str, Any]:
         "filed_on": row.filed_on,
         "mode": row.mode,
         "lane": row.lane,
+        "classification": row.classification,
         "desk": row.desk,
         "retaliation_on": row.retaliation_on,
         "fields": Fields(**{name: getattr(row, name) for name in Fields.model_fields}),
         "assignees": row.assignees or [],
+        "labels": sorted(row.labels or []),
     }
 
 
 @router.get("/cases")
 async def list_cases(
+    request: Request,
     conn: Connection,
+    context: InContext,
     who: Staff,
     state: Code = None,
     category: Code = None,
@@ -78,13 +96,20 @@ async def list_cases(
     lane: Code = None,
     assigned: Literal["me"] | UUID | None = None,
     retaliation: bool | None = None,
+    due: Literal["soon", "overdue", "escalated"] | None = None,
+    label: Code = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> CasePage:
-    """Cases, newest first. Desk and lead see all, also by `assigned`; an investigator those assigned to them."""
+    """Cases, newest first. Desk and lead see all, also by `assigned`; an investigator those assigned to them.
+
+    `due`: with a time limit that ends within two working days, has passed, or went to the lead.
+    """
     whose = assigned if isinstance(assigned, UUID) else None if assigned is None else who.person
     person = whose if rules.sees_all(who.roles) else who.person
-    wanted = store.CaseFilter(state, category, region, sector, mode, person, lane, retaliation)
+    near = due and clock_figures.due_cases(due, day_of(request.app.state.clock()), context.calendar)
+    has = None if label is None else folder_store.labelled(label)
+    wanted = store.CaseFilter(state, category, region, sector, mode, person, lane, retaliation, near, has)
     after = decode_cursor(cursor) if cursor else None
     rows = await store.list_cases(conn, wanted, after, limit + 1)
     more = encode_cursor(rows[limit - 1].filed_on, rows[limit - 1].id) if len(rows) > limit else None
@@ -103,10 +128,12 @@ ThisCase = Annotated[Any, Depends(_case, scope="function")]
 
 
 @router.get("/cases/{case_id}", responses=responses(404))
-async def read_case(conn: Connection, who: Staff, case: ThisCase) -> Case:
+async def read_case(
+    request: Request, conn: Connection, context: InContext, who: Staff, case: ThisCase
+) -> Case:
     """One case with the caller's own grant, and the directory it was filed under."""
     lines = await store.parts_of(conn, case.id)
-    held = await access_store.grants_for(conn, case.id, _holders(who, case))
+    held = await access_store.grants_for(conn, case.id, holders(who, case))
     grant = next((row for row in held if row.key_n == 0), None)
     place = store.next_place(lines, "desk")
     return Case(
@@ -122,19 +149,30 @@ async def read_case(conn: Connection, who: Staff, case: ThisCase) -> Case:
             HolderLine(holder=holder, role=role)
             for holder, role in (await access_store.holders_of(conn, case.id)).items()
         ],
-        states=[StateLine(state=row.state, day=row.day) for row in await store.states_of(conn, case.id)],
+        states=[StepLine(**columns_of(row, StepLine)) for row in await step_store.lines_of(conn, case.id)],
+        classifications=[
+            ClassificationLine(**columns_of(row, ClassificationLine))
+            for row in await step_store.classifications_of(conn, case.id)
+        ],
+        body=case.body,
+        outcome=outcome_shown(case.outcome, case.outcome_on),
         assignments=[
             AssignmentLine(person=row.person, role=row.role, by=row.assigned_by, day=row.day, ended=row.ended)
             for row in await store.assignments_of(conn, case.id)
         ],
         code_replaced_on=case.code_replaced_on,
+        code_suspect_on=case.code_suspect_on,
+        code_suspect=case.code_suspect,
         protection=await inbox.protection_shown(conn, case.id),
+        deadlines=await clock_lines.staff_see(
+            conn, context.calendar, case, day_of(request.app.state.clock())
+        ),
         next=Next(n=place.n, prev=place.prev),
         directory=await store.directory_document(conn, case.dir_seq),
     )
 
 
-def _holders(who: Caller, case: Any) -> list[str]:
+def holders(who: Caller, case: Any) -> list[str]:
     """Whose grants the caller may fetch: their own, and the desk's if they sit there."""
     return [str(who.person), case.desk] if rules.sees_all(who.roles) else [str(who.person)]
 
@@ -146,19 +184,6 @@ async def read_case_part(
     """The age file of a part. Identity parts too: only k custodians together can open them."""
     row = await store.part(conn, case.id, number) if 0 <= number < 1 << 31 else None
     return await inbox.part_answer(context, row)
-
-
-@router.post("/cases/{case_id}/states", status_code=201, responses=responses(404, 409, 422))
-async def change_state(
-    request: Request, conn: Connection, who: Staff, case: ThisCase, body: NewState
-) -> StateLine:
-    """Move a case to its next state. The step is logged."""
-    locked, day = await store.lock_report(conn, case.id), day_of(request.app.state.clock())
-    if not rules.may_follow(locked.state, body.to):
-        raise Conflict(_NO_STEP)
-    await store.set_state(conn, case.id, body.to, day, who.person)
-    await store.add_record(conn, day, log.new_record("state", day, rid=b64u(case.rid), state=body.to))
-    return StateLine(state=body.to, day=day)
 
 
 @router.post("/cases/{case_id}/messages", status_code=201, responses=responses(404, 409, 413, 422))

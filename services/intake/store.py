@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 import secrets
 import uuid
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,9 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    LargeBinary,
     Row,
+    Select,
     and_,
     delete,
     exists,
@@ -28,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.crypto.reportkeys import TYPE as REPORT_KEYS
 from services.crypto.reportkeys import key_number
+from services.intake.folder_store import label_list
 from services.intake.models import (
     assignments,
     directories,
@@ -39,6 +43,7 @@ from services.intake.models import (
     uploads,
 )
 from services.kit.idempotency import Kept
+from services.kit.problems import NotFound
 
 #: Without letters that look or sound alike when read over the phone.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -47,6 +52,12 @@ _ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 def new_reference() -> str:
     """A random public name of a report, 10 characters: XXXX-XXXX-XX."""
     text = "".join(secrets.choice(_ALPHABET) for _ in range(10))
+    return f"{text[:4]}-{text[4:8]}-{text[8:]}"
+
+
+def spelled_reference(typed: str) -> str:
+    """A reference as it is stored, from one that was typed or heard: spaces, dashes and small letters do not matter."""
+    text = "".join(char for char in typed.upper() if char.isalnum())
     return f"{text[:4]}-{text[4:8]}-{text[8:]}"
 
 
@@ -162,21 +173,35 @@ async def forget_challenges(conn: AsyncConnection, now: datetime) -> int:
 # --- filing
 
 
-#: A whole report in one statement: one round trip, and either all of it or nothing. The sealed files travel as one
-#: binary value and are cut apart by `substr`, since an array of bytea would be sent as hexadecimal text.
+#: A whole report in one statement: one round trip, and either all of it or nothing. Everything hangs on `kept`, which
+#: is empty when the idempotency key has its answer already (a second request waits there for the first one) or when
+#: the challenge is spent. A key that was claimed before in the same transaction has no answer yet. The sealed files
+#: travel as one binary value and are cut apart by `substr`, since an array of bytea would be sent as hexadecimal text.
 _INSERT_REPORT = text(
     """
-    WITH report AS (
-        INSERT INTO intake.reports (id, reference, rid, lookup_mac, filed_on, state, lane, desk, mode, dir_seq,
-            category, sector, region, amount_band, year, channel, language, urgency, manifest, signature, leaf)
-        VALUES (:id, :reference, :rid, :lookup_mac, :filed_on, :state, :lane, :desk, :mode, :dir_seq,
-            :category, :sector, :region, :amount_band, :year, :channel, :language, :urgency, :manifest, :signature, :leaf)
+    WITH spent AS (
+        INSERT INTO intake.spent_challenges (digest, expires)
+        SELECT CAST(:ticket AS bytea), CAST(:ticket_expires AS timestamptz) WHERE CAST(:ticket AS bytea) IS NOT NULL
+        ON CONFLICT DO NOTHING RETURNING digest
+    ), kept AS (
+        INSERT INTO intake.idempotency_keys (key_hash, fingerprint, answer, expires)
+        SELECT CAST(:key_hash AS bytea), CAST(:fingerprint AS bytea), CAST(:answer AS bytea),
+            CAST(:kept_until AS timestamptz)
+        WHERE CAST(:ticket AS bytea) IS NULL OR EXISTS (SELECT FROM spent)
+        ON CONFLICT (key_hash) DO UPDATE SET answer = excluded.answer
+        WHERE idempotency_keys.answer IS NULL AND idempotency_keys.fingerprint = excluded.fingerprint
+        RETURNING key_hash
+    ), report AS (
+        INSERT INTO intake.reports (id, reference, rid, lookup_mac, filed_on, register_by, state, lane, desk, mode,
+            dir_seq, category, sector, region, amount_band, year, channel, language, urgency, manifest, signature, leaf)
+        SELECT :id, :reference, :rid, :lookup_mac, :filed_on, :register_by, :state, :lane, :desk, :mode, :dir_seq,
+            :category, :sector, :region, :amount_band, :year, :channel, :language, :urgency, :manifest, :signature, :leaf
+        FROM kept
     ), file AS MATERIALIZED (
         SELECT kind, place, id, name, n, size, blob,
             CASE WHEN blob IS NULL THEN substr(CAST(:files AS bytea), start, CAST(size AS int)) END AS sealed
-        FROM unnest(CAST(:kinds AS text[]), CAST(:places AS int[]), CAST(:ids AS uuid[]), CAST(:names AS text[]),
-            CAST(:ns AS int[]), CAST(:starts AS int[]), CAST(:sizes AS bigint[]), CAST(:blobs AS text[]))
-            AS t (kind, place, id, name, n, start, size, blob)
+        FROM kept, json_to_recordset(CAST(:lines AS json))
+            AS t (kind text, place int, id uuid, name text, n int, start int, size bigint, blob text)
     ), part AS (
         INSERT INTO intake.parts (id, report_id, number, role, author, chain, n, day, size, sha256, sealed, blob)
         SELECT id, :id, place, name, 'reporter', 'reporter', n, :filed_on, size,
@@ -189,11 +214,11 @@ _INSERT_REPORT = text(
         INSERT INTO intake.shares (id, report_id, seat, sealed)
         SELECT id, :id, place, sealed FROM file WHERE kind = 'share'
     ), stated AS (
-        INSERT INTO intake.states (id, report_id, place, state, day) VALUES (:state_id, :id, 0, :state, :filed_on)
-    ), kept AS (
-        UPDATE intake.idempotency_keys SET answer = :answer WHERE key_hash = :key_hash
+        INSERT INTO intake.states (id, report_id, place, state, day)
+        SELECT :state_id, :id, 0, :state, :filed_on FROM kept
     )
-    INSERT INTO intake.log_records (id, day, record, salt, leaf) VALUES (:record_id, :filed_on, :record, :salt, :leaf)
+    INSERT INTO intake.log_records (id, day, record, salt, leaf)
+    SELECT :record_id, :filed_on, :record, :salt, :leaf FROM kept
     """
 )
 
@@ -211,14 +236,26 @@ class _File:
     blob: str | None = None
 
 
-async def insert_report(
-    conn: AsyncConnection, report: NewReport, new_parts: Sequence[NewPart], kept: Kept
-) -> uuid.UUID:
-    """Store a whole report, and for its claimed idempotency key the answer.
+@dataclass(frozen=True)
+class Ticket:
+    """A challenge that was solved: it lets somebody in once, until it expires."""
 
-    Errors: IntegrityError when its rid or its receipt is known already.
+    digest: bytes
+    expires: datetime
+
+
+async def insert_report(
+    conn: AsyncConnection,
+    report: NewReport,
+    new_parts: Sequence[NewPart],
+    kept: Kept,
+    ticket: Ticket | None = None,
+) -> bool:
+    """Store a whole report and the answer for its idempotency key, and spend the ticket.
+
+    False, and nothing is stored, when the key has an answer already or the ticket is spent.
+    Errors: IntegrityError when the report's rid or its receipt is known already.
     """
-    report_id = uuid.uuid4()
     files = [
         *(_File("part", i, p.role, p.n, p.size, p.sealed or b"", p.blob) for i, p in enumerate(new_parts)),
         *(_File("grant", 0, holder, None, len(sealed), sealed) for holder, sealed in report.grants),
@@ -227,33 +264,39 @@ async def insert_report(
     values = {
         **report.values,
         **_columns(files),
-        "id": report_id,
+        "id": uuid.uuid4(),
         "sha256s": b"".join(part.sha256 for part in new_parts),
         "state_id": uuid.uuid4(),
         "record_id": uuid.uuid4(),
         "record": report.record.record,
         "salt": report.record.salt,
         "key_hash": kept.key_hash,
+        "fingerprint": kept.fingerprint,
         "answer": kept.answer,
+        "kept_until": kept.expires,
+        "ticket": ticket.digest if ticket else None,
+        "ticket_expires": ticket.expires if ticket else None,
     }
-    await conn.execute(_INSERT_REPORT, values)
-    return report_id
+    return (await conn.execute(_INSERT_REPORT, values)).rowcount > 0
 
 
 def _columns(files: Sequence[_File]) -> dict[str, Any]:
-    """The files as arrays, and their bytes as one value with where each starts, counted from 1."""
-    ends = list(itertools.accumulate(len(file.sealed) for file in files))
-    return {
-        "kinds": [file.kind for file in files],
-        "places": [file.place for file in files],
-        "ids": [uuid.uuid4() for _ in files],
-        "names": [file.name for file in files],
-        "ns": [file.n for file in files],
-        "starts": [1 + end - len(file.sealed) for file, end in zip(files, ends, strict=True)],
-        "sizes": [file.size for file in files],
-        "blobs": [file.blob for file in files],
-        "files": b"".join(file.sealed for file in files),
-    }
+    """The files as lines of JSON, and their bytes as one value; `start` is where a file begins in it, from 1."""
+    ends = itertools.accumulate(len(file.sealed) for file in files)
+    lines = [
+        {
+            "kind": file.kind,
+            "place": file.place,
+            "id": str(uuid.uuid4()),
+            "name": file.name,
+            "n": file.n,
+            "start": 1 + end - len(file.sealed),
+            "size": file.size,
+            "blob": file.blob,
+        }
+        for file, end in zip(files, ends, strict=True)
+    ]
+    return {"lines": json.dumps(lines), "files": b"".join(file.sealed for file in files)}
 
 
 async def _insert_parts(
@@ -308,8 +351,15 @@ async def report_by_id(conn: AsyncConnection, report_id: uuid.UUID) -> Row[Any] 
 
 
 async def lock_report(conn: AsyncConnection, report_id: uuid.UUID) -> Row[Any]:
-    """The report, locked against other writers until the end of the transaction."""
-    return (await conn.execute(select(reports).where(reports.c.id == report_id).with_for_update())).one()
+    """The report, locked against other writers until the end of the transaction.
+
+    Error: NotFound when it was deleted while somebody waited for it.
+    """
+    query = select(reports).where(reports.c.id == report_id).with_for_update()
+    found = (await conn.execute(query)).one_or_none()
+    if found is None:
+        raise NotFound()
+    return found
 
 
 async def parts_of(conn: AsyncConnection, report_id: uuid.UUID) -> Sequence[Row[Any]]:
@@ -378,19 +428,6 @@ async def states_of(conn: AsyncConnection, report_id: uuid.UUID) -> Sequence[Row
     return rows.all()
 
 
-async def set_state(
-    conn: AsyncConnection, report_id: uuid.UUID, state: str, day: date, person: uuid.UUID
-) -> None:
-    """Move a locked report to a state and keep the step in its history."""
-    place = await conn.scalar(select(func.count()).select_from(states).where(states.c.report_id == report_id))
-    await conn.execute(
-        insert(states).values(
-            id=uuid.uuid4(), report_id=report_id, place=place, state=state, day=day, person=person
-        )
-    )
-    await conn.execute(update(reports).where(reports.c.id == report_id).values(state=state))
-
-
 async def set_pending_code(
     conn: AsyncConnection,
     report_id: uuid.UUID,
@@ -416,12 +453,12 @@ async def drop_pending_code(conn: AsyncConnection, report_id: uuid.UUID) -> None
 
 
 async def replace_code(conn: AsyncConnection, report_id: uuid.UUID, lookup_mac: bytes, day: date) -> None:
-    """The pending code becomes the code; the old one is gone, and so is what was noted for it."""
+    """The pending code becomes the code; the old one is gone, and so is what was noted for it and said against it."""
     carried = reports.c.pending_carried
     await conn.execute(
         update(reports)
         .where(reports.c.id == report_id)
-        .values(lookup_mac=lookup_mac, code_replaced_on=day, carried=carried)
+        .values(lookup_mac=lookup_mac, code_replaced_on=day, carried=carried, code_suspect=False)
     )
     await drop_pending_code(conn, report_id)
 
@@ -441,6 +478,8 @@ class CaseFilter:
     person: uuid.UUID | None = None
     lane: str | None = None
     retaliation: bool | None = None
+    due: ColumnElement[bool] | None = None
+    label: ColumnElement[bool] | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         found = [
@@ -451,6 +490,7 @@ class CaseFilter:
         if self.retaliation is not None:
             flagged = reports.c.retaliation_on.is_not(None)
             found.append(flagged if self.retaliation else ~flagged)
+        found += [condition for condition in (self.due, self.label) if condition is not None]
         return [*found, assigned_to(self.person)] if self.person else found
 
 
@@ -461,21 +501,36 @@ def assigned_to(person: uuid.UUID) -> ColumnElement[bool]:
     )
 
 
-async def list_cases(
-    conn: AsyncConnection, wanted: CaseFilter, after: tuple[date, uuid.UUID] | None, limit: int
-) -> Sequence[Row[Any]]:
-    """Cases newest first, with the number of their parts and their present assignees."""
+#: A list shows no sealed bytes and no manifest: they would be most of what the database reads for a page.
+_LISTED = [column for column in reports.c if not isinstance(column.type, LargeBinary)]
+
+
+def cases_query(wanted: CaseFilter, after: tuple[date, uuid.UUID] | None, limit: int) -> Select[Any]:
+    """A page of the case list: cases newest first, with the number of their parts and their present assignees.
+
+    The page is found first, by what the indexes hold, and only its rows are read: looking through a hundred thousand
+    cases of one region for a few of one sector touches no row of them.
+    """
     conditions = wanted.conditions()
     if after is not None:
         conditions.append(tuple_(reports.c.filed_on, reports.c.id) < after)
+    newest_first = reports.c.filed_on.desc(), reports.c.id.desc()
+    page = select(reports.c.id).where(and_(True, *conditions)).order_by(*newest_first).limit(limit)
     count = select(func.count()).where(parts.c.report_id == reports.c.id).scalar_subquery()
-    query = (
-        select(reports, count.label("parts"), _assignees().label("assignees"))
-        .where(and_(True, *conditions))
-        .order_by(reports.c.filed_on.desc(), reports.c.id.desc())
-        .limit(limit)
+    return (
+        select(*_LISTED, count.label("parts"), _assignees().label("assignees"), label_list().label("labels"))
+        .where(reports.c.id.in_(page.correlate(None)))
+        .order_by(*newest_first)
     )
-    return (await conn.execute(query)).all()
+
+
+async def list_cases(
+    conn: AsyncConnection, wanted: CaseFilter, after: tuple[date, uuid.UUID] | None, limit: int
+) -> Sequence[Row[Any]]:
+    """The rows of `cases_query`."""
+    # A plan that is good for any value is bad for most: one state has nine of ten cases, another a hundred.
+    await conn.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    return (await conn.execute(cases_query(wanted, after, limit))).all()
 
 
 def _assignees() -> ColumnElement[Any]:
@@ -488,7 +543,8 @@ def _assignees() -> ColumnElement[Any]:
 
 async def case_for(conn: AsyncConnection, report_id: uuid.UUID, person: uuid.UUID | None) -> Row[Any] | None:
     """A report with its assignees; with `person`, only when it is assigned to them."""
-    query = select(reports, _assignees().label("assignees")).where(reports.c.id == report_id)
+    shown = reports, _assignees().label("assignees"), label_list().label("labels")
+    query = select(*shown).where(reports.c.id == report_id)
     if person is not None:
         query = query.where(assigned_to(person))
     return (await conn.execute(query)).one_or_none()

@@ -20,7 +20,7 @@ from services.intake.context import Context, InContext
 from services.intake.disk import InsufficientStorage, check_room, no_space
 from services.intake.drafts import DraftGone, draft_bearer
 from services.intake.receiving import Checksum, Locked, Patch
-from services.intake.routes import AtDoor
+from services.intake.routes import AtCounter
 from services.intake.schemas import NewDraft, OpenedDraft
 from services.intake.uploads import Progress, SealingWriter
 from services.kit.appending import BusyError
@@ -83,19 +83,25 @@ router = APIRouter(prefix=PREFIX, tags=["uploads"], route_class=TusRoute, max_bo
 Bearer = Annotated[str | None, Depends(draft_bearer)]
 
 
-@drafts_router.post("", status_code=201, response_model_exclude_none=True, responses=responses(403, 422, 503))
+@drafts_router.post(
+    "", status_code=201, response_model_exclude_none=True, responses=responses(401, 403, 422, 503)
+)
 async def open_draft(
     request: Request,
     conn: Connection,
     context: InContext,
-    at_door: AtDoor,
+    at_door: AtCounter,
     body: NewDraft,
 ) -> OpenedDraft:
-    """Open a draft, to which files are uploaded before the report is filed. One challenge is spent for all of it."""
+    """Open a draft, to which files are uploaded before the report is filed. One challenge is spent for all of it.
+
+    Whoever files for others sends an access token instead, here; uploads and filing then need the secret only.
+    """
     now = request.app.state.clock()
+    channels = at_door.channels()
     in_force = await context.directories.current(conn, now)
     await at_door.enter(conn, context)
-    return await drafts.open_draft(conn, context, in_force, body, now)
+    return await drafts.open_draft(conn, context, in_force, body, now, channels=channels)
 
 
 async def _draft(request: Request, conn: Connection, bearer: Bearer) -> Row[Any]:

@@ -1,6 +1,7 @@
 """Engines, sessions and naming: one login per service, one transaction per request, commit before the reply."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -53,6 +54,17 @@ async def connection(request: Request) -> AsyncIterator[AsyncConnection]:
             refusal = problem
     if refusal is not None:
         raise refusal
+
+
+#: The same for a route that begins it itself: after the body was read, and ended before the answer leaves.
+transaction = asynccontextmanager(connection)
+
+
+@asynccontextmanager
+async def statements(request: Request) -> AsyncIterator[AsyncConnection]:
+    """A connection on which every statement is a transaction of its own: for work that is one statement."""
+    async with request.app.state.engine.connect() as conn:
+        yield await conn.execution_options(isolation_level="AUTOCOMMIT")
 
 
 #: `scope="function"` commits before the reply leaves: a 201 whose commit failed would be a lost report.

@@ -30,10 +30,12 @@ _REUSED = N_("This Idempotency-Key was used for another request. Make a new one.
 
 @dataclass(frozen=True)
 class Kept:
-    """An answer as it is stored: sealed, under the hash of the caller's key."""
+    """An answer as it is stored: sealed, under the hash of the caller's key, beside a keyed hash of what was asked."""
 
     key_hash: bytes
+    fingerprint: bytes
     answer: bytes
+    expires: datetime
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,13 @@ class IdempotencyKey:
         key = secretbox.hkdf(self.secret, "adal/v1/idempotency/fingerprint")
         return secretbox.mac(key, operation.encode(), b"|", body)
 
-    def keep(self, answer: bytes) -> Kept:
+    def seal(self, answer: bytes) -> bytes:
         """The answer, sealed so that only a repeat of the request opens it."""
-        return Kept(self.digest, secretbox.seal(self._box_key(), answer, self.digest))
+        return secretbox.seal(self._box_key(), answer, self.digest)
+
+    def keep(self, answer: bytes, fingerprint: bytes, now: datetime) -> Kept:
+        """The whole row, for a statement that takes the key and stores the answer at once."""
+        return Kept(self.digest, fingerprint, self.seal(answer), _expiry(now))
 
     def open_kept(self, sealed: bytes) -> bytes:
         """The answer that was kept."""
@@ -94,13 +100,18 @@ async def claim(
     A second request with the same key waits here until the first one has committed or failed.
     Errors: Invalid when the key was used for something else.
     """
-    # Whole hours: the exact minute of a filing is nobody's business.
-    expires = (now + KEEP).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    values = {"key_hash": key.digest, "fingerprint": fingerprint, "expires": expires}
+    values = {"key_hash": key.digest, "fingerprint": fingerprint, "expires": _expiry(now)}
     if await conn.scalar(_claiming(table), values) is not None:
         return None
+    return await known(conn, table, key, fingerprint)
+
+
+async def known(conn: AsyncConnection, table: Table, key: IdempotencyKey, fingerprint: bytes) -> bytes | None:
+    """The answer that the key has already. Errors: Invalid when the key was used for something else."""
     query = select(table).where(table.c.key_hash == key.digest).with_for_update()
-    row = (await conn.execute(query)).one()
+    row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        return None
     if not secretbox.equal(row.fingerprint, fingerprint):
         raise Invalid(_REUSED)
     if row.answer is None:  # the request before was refused by a problem that commits
@@ -108,9 +119,14 @@ async def claim(
     return key.open_kept(row.answer)
 
 
-async def finish(conn: AsyncConnection, table: Table, kept: Kept) -> None:
+async def finish(conn: AsyncConnection, table: Table, key: IdempotencyKey, answer: bytes) -> None:
     """Store the answer, in the same transaction as what it tells of."""
-    await conn.execute(_finishing(table), {"key_hash": kept.key_hash, "answer": kept.answer})
+    await conn.execute(_finishing(table), {"key_hash": key.digest, "answer": key.seal(answer)})
+
+
+def _expiry(now: datetime) -> datetime:
+    """Whole hours: the exact minute of a filing is nobody's business."""
+    return (now + KEEP).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
 
 async def forget(conn: AsyncConnection, table: Table, now: datetime) -> int:
@@ -119,4 +135,4 @@ async def forget(conn: AsyncConnection, table: Table, now: datetime) -> int:
     return result.rowcount
 
 
-__all__ = ["IdempotencyKey", "Kept", "claim", "finish", "forget", "idempotency_key"]
+__all__ = ["IdempotencyKey", "Kept", "claim", "finish", "forget", "idempotency_key", "known"]

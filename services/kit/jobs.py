@@ -28,12 +28,17 @@ LOOK_EVERY = 20.0
 
 @dataclass(frozen=True)
 class Job:
-    """`name` is "<service>.<job>". Runs `every` so long, or daily at `hour` o'clock in Kazakhstan when that is given."""
+    """`name` is "<service>.<job>". Runs `every` so long, or daily at `hour` o'clock in Kazakhstan when that is given.
+
+    With `jitter` a pause is longer by a random part of `every`, at most that often: nobody can tell from the time of one
+    run when the next one looked.
+    """
 
     name: str
     run: Callable[[State, datetime], Awaitable[int]]
     every: timedelta = timedelta(days=1)
     hour: int | None = None
+    jitter: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,9 @@ def due(job: Job, last_started: datetime | None, now: datetime) -> bool:
     if last_started is None:
         return True
     if job.hour is None:
-        return now - last_started >= job.every
+        # The same draw for the same run: each look would otherwise draw anew, and the shortest pause always won.
+        extra = job.jitter * random.Random(f"{job.name} {last_started}").random()
+        return now - last_started >= job.every * (1 + extra)
     local = now.astimezone(KAZAKHSTAN)
     slot = local.replace(hour=job.hour, minute=0, second=0, microsecond=0)
     if local < slot:

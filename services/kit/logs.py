@@ -74,6 +74,11 @@ def info(event: str, **values: str | float) -> None:
     structlog.get_logger().info(event, **values)
 
 
+def error(event: str, **values: str | float) -> None:
+    """Like `info`, for what somebody must look after."""
+    structlog.get_logger().error(event, **values)
+
+
 def failure(event: str, exc: BaseException, **values: str | float | None) -> None:
     """Write that something failed: the class of the error, its SQLSTATE, and where in our code, never its text."""
     original = getattr(exc, "orig", None) or exc

@@ -63,6 +63,14 @@ class Problem(Exception):
         self.errors = tuple(errors)
         self.headers = dict(headers or {})
 
+    def text(self, language: str) -> str:
+        """What a person reads."""
+        return translator(language).gettext(self.message)
+
+    def members(self) -> dict[str, Any]:
+        """Further members of the document, which a kind may have."""
+        return {}
+
 
 class NotFound(Problem):
     """Nothing here, or nothing that this caller may know of: the two are not told apart."""
@@ -145,12 +153,14 @@ def responses(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 def render(request: Request, problem: Problem) -> JSONResponse:
     """The document of a problem, in the language the caller asked for."""
-    translate = translator(negotiate(request.headers.get("accept-language"))).gettext
+    language = negotiate(request.headers.get("accept-language"))
+    translate = translator(language).gettext
     body: dict[str, Any] = {
         "type": f"urn:adal:problem:{problem.slug}",
         "title": problem.title,
         "status": problem.status,
-        "detail": translate(problem.message),
+        "detail": problem.text(language),
+        **problem.members(),
     }
     if problem.errors:
         body["errors"] = [{"pointer": e.pointer, "detail": translate(e.message)} for e in problem.errors]

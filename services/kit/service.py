@@ -120,6 +120,7 @@ def build_app(
     jobs: Sequence[Job] = (),
     startup: Startup | None = None,
     max_body_size: int = 1 << 20,
+    documented: bool = True,
 ) -> FastAPI:
     """Wire one service. `app.state` gets `engine`, `settings`, `clock`, `schema`, `head`, and what `startup` adds.
 
@@ -150,7 +151,7 @@ def build_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url=f"/api/{name}/v1/openapi.json",
+        openapi_url=f"/api/{name}/v1/openapi.json" if documented else None,
         generate_unique_id_function=operation_id,
         # Spans would carry paths and queries, its logs the texts of exceptions.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},

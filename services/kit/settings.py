@@ -10,8 +10,10 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.crypto.age import HybridIdentity
 from services.crypto.canonical import unb64u
 from services.crypto.errors import CryptoError
+from services.crypto.servicekeys import read_service_key
 
 PLACEHOLDER = b"changeme"
 
@@ -56,6 +58,22 @@ def key_bytes(path: Path, name: str) -> bytes:
         ) from None
 
 
+def read_token(path: Path, name: str) -> str:
+    """A token from a secret file. Errors: SettingsError."""
+    try:
+        return read_secret(path, name).decode("ascii")
+    except UnicodeDecodeError:
+        raise SettingsError(f"the secret file of {name} is not plain text") from None
+
+
+def read_identity(path: Path, name: str) -> HybridIdentity:
+    """The age identity in a secret file (`services.crypto.servicekeys`). Errors: SettingsError."""
+    try:
+        return read_service_key(read_secret(path, name))
+    except CryptoError:
+        raise SettingsError(f"the secret file of {name} does not hold one age identity") from None
+
+
 class ServiceSettings(BaseSettings):
     """What every service needs. Sub-classes set their own `env_prefix`."""
 
@@ -88,9 +106,37 @@ class ServiceSettings(BaseSettings):
         return self.environment == "development"
 
 
+class ConsumerSettings(ServiceSettings):
+    """What a service needs beside that to be told outcomes by intake."""
+
+    feed_url: str = Field("", description="internal port of intake; empty: outcomes are not fetched")
+    feed_token_file: Path | None = Field(
+        None, description="token of this consumer, as intake's list has its hash"
+    )
+    identity_file: Path | None = Field(None, description="age identity that outcomes are sealed to")
+
+    @model_validator(mode="after")
+    def _whole_feed(self) -> Self:
+        if self.feed_url and None in (self.feed_token_file, self.identity_file):
+            raise ValueError("feed_url needs feed_token_file and identity_file")
+        if self.feed_url and not self.feed_url.startswith(("http://", "https://")):
+            raise ValueError("feed_url must be an http or https address")
+        return self
+
+
 def service_config(prefix: str) -> SettingsConfigDict:
     """The pydantic-settings configuration of one service, for example `service_config("ADAL_INTAKE_")`."""
     return SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, env_prefix=prefix)
 
 
-__all__ = ["ServiceSettings", "SettingsError", "key_bytes", "read_secret", "read_url", "service_config"]
+__all__ = [
+    "ConsumerSettings",
+    "ServiceSettings",
+    "SettingsError",
+    "key_bytes",
+    "read_identity",
+    "read_secret",
+    "read_token",
+    "read_url",
+    "service_config",
+]

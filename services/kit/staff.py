@@ -47,12 +47,15 @@ def _read(token: str, keys: Collection[bytes], now: int) -> Caller:
     return Caller(UUID(str(claims["sub"])), frozenset(claims["roles"]), stepped)
 
 
-async def caller(request: Request, authorization: Annotated[str | None, Header()] = None) -> Caller:
-    """The caller of a staff route, if the route's rule allows one of their roles.
+def is_access_token(authorization: str | None) -> bool:
+    """Whether an Authorization header may hold an access token; secrets of drafts and inboxes have no dot."""
+    return authorization is not None and "." in authorization
 
-    The rule stands in `app.state.access` (operation name -> roles); a route without a rule is refused to everybody.
-    Operations in `app.state.step_up` ask for a full proof in the last five minutes besides.
-    Errors: Unauthorised, Forbidden, StepUpNeeded.
+
+def identify(request: Request, authorization: str | None) -> Caller:
+    """Whose access token this is, whatever they may do: a person with roles or a system with scopes.
+
+    Error: Unauthorised.
     """
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
@@ -60,9 +63,20 @@ async def caller(request: Request, authorization: Annotated[str | None, Header()
     now = int(request.app.state.clock().timestamp())
     try:
         keys = [unb64u(key, 32) for key in request.app.state.settings.token_keys]
-        found = _read(token, keys, now)
+        return _read(token, keys, now)
     except (CryptoError, KeyError, TypeError, ValueError):
         raise Unauthorised() from None
+
+
+async def caller(request: Request, authorization: Annotated[str | None, Header()] = None) -> Caller:
+    """The caller of a staff route, if the route's rule allows one of their roles.
+
+    The rule stands in `app.state.access` (operation name -> roles); a route without a rule is refused to everybody.
+    Operations in `app.state.step_up` ask for a full proof in the last five minutes besides.
+    Errors: Unauthorised, Forbidden, StepUpNeeded.
+    """
+    found = identify(request, authorization)
+    now = int(request.app.state.clock().timestamp())
     operation = request.scope["route"].name
     access: Mapping[str, frozenset[str]] = request.app.state.access
     if not found.roles & access.get(operation, frozenset()):

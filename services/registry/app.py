@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 
 from services.kit.service import build_app
-from services.registry import routes, rules
+from services.registry import context, routes, rules
+from services.registry.jobs import JOBS
 from services.registry.settings import Settings
 
 
@@ -15,6 +16,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Who is in the register, why, and until when.",
         settings=settings or Settings(),
         routers=[routes.router],
+        jobs=JOBS,
+        startup=context.start,
     )
     app.state.access = rules.ACCESS
     return app

@@ -1,9 +1,9 @@
 """Settings of the registry service, environment prefix `ADAL_REGISTRY_`."""
 
-from services.kit.settings import ServiceSettings, service_config
+from services.kit.settings import ConsumerSettings, service_config
 
 
-class Settings(ServiceSettings):
-    """Nothing beyond what every service has."""
+class Settings(ConsumerSettings):
+    """What every consumer of outcomes has, and nothing beyond."""
 
     model_config = service_config("ADAL_REGISTRY_")

@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 
 from services.kit.service import build_app
-from services.rewards import routes, rules
+from services.rewards import context, routes, rules
+from services.rewards.jobs import JOBS
 from services.rewards.settings import Settings
 
 
@@ -15,6 +16,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="What a report may earn, and why.",
         settings=settings or Settings(),
         routers=[routes.router],
+        jobs=JOBS,
+        startup=context.start,
     )
     app.state.access = rules.ACCESS
     return app

@@ -1,5 +1,6 @@
 """ID tokens of a provider that lies, forges or fails: nothing but a proof for us, now, to our question, lets in."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -231,6 +232,24 @@ async def test_a_provider_that_went_away_is_a_clear_problem_and_passwords_go_on(
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:adal:problem:identity-provider")
     assert liar.token not in answer.text
     assert (await office.sign_in(desk)).status_code == 201
+
+
+@pytest.mark.anyio
+async def test_many_who_begin_at_once_ask_the_provider_once(liar: Liar, office: Office):
+    await asyncio.gather(*(begin(office) for _ in range(20)))
+    assert sorted(liar.asked) == sorted([DOCUMENT, "/jwks"])
+
+
+@pytest.mark.anyio
+async def test_a_provider_that_fails_is_left_alone_for_a_moment(liar: Liar, office: Office, clock: Clock):
+    liar.instead[DOCUMENT] = (500, {}, b"")
+    answers = await asyncio.gather(*(office.call("POST", "/oidc/begin", {}) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {503}
+    assert liar.asked == [DOCUMENT]
+    liar.instead.clear()
+    assert (await office.call("POST", "/oidc/begin", {})).status_code == 503
+    clock.forward(seconds=5)
+    assert (await office.call("POST", "/oidc/begin", {})).status_code == 201
 
 
 @pytest.mark.anyio

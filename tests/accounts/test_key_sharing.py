@@ -235,6 +235,31 @@ async def test_a_sub_share_is_released_by_its_holder_to_somebody_who_may_sit_the
     assert found.json()["items"] == []
 
 
+async def test_a_sub_share_that_is_released_again_takes_the_place_of_the_one_before(office: Office):
+    """Somebody who lost the new key too gets the sub-share anew; who gave a wrong one gives the right one."""
+    holder, second, third, fourth = [await office.add("custodian") for _ in range(4)]
+    await keep(office, holder, SEAT)
+    await store(office, holder, split_body(split_of()))
+    await keep(office, second, "seat-2/2026H2")
+
+    async def release(to: Colleague) -> str:
+        data = b64(age.seal(b"x", [OTHER.recipient]))
+        body = {"holder": "seat-2/2026H2", "to": str(to.id), "data": data}
+        headers = office.bearer(second.id, second.roles)
+        assert (await office.call("PUT", f"/released-shares/{SEAT}", body, headers)).status_code == 204
+        return data
+
+    async def released(to: Colleague) -> list[str]:
+        found = await office.call("GET", "/split-keys", headers=office.bearer(to.id, to.roles))
+        return [share["data"] for share in found.json()["items"][0]["released"]]
+
+    first, kept = await release(third), await release(fourth)
+    assert await released(third) == [first]
+    again = await release(third)
+    assert again != first
+    assert (await released(third), await released(fourth)) == ([again], [kept])
+
+
 @pytest.mark.parametrize("role", list(Role))
 def test_nobody_but_its_owner_holds_or_splits_a_person_s_key(role: Role):
     person, other = UUID(int=1), UUID(int=2)

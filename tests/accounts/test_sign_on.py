@@ -7,11 +7,19 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from services.accounts.identity_provider import challenge_of
+from services.accounts.jobs import forget_expired
+from services.accounts.sign_on import SignOnRefused, Waiting
 from services.crypto import tokens
+from services.crypto.canonical import b64u, unb64u
 from tests.accounts.conftest import PASSWORD, Clock, Office, code_at
 from tests.accounts.provider import SECRET, begin, browse, finish, link, real_provider, use
 
 pytestmark = pytest.mark.anyio
+
+
+def state_of(begun: dict[str, str]) -> str:
+    return parse_qs(urlsplit(begun["authorization_url"]).query)["state"][0]
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +95,86 @@ async def test_a_form_of_another_site_begins_and_ends_nothing(office: Office, pa
     assert office.rows("SELECT count(*) FROM accounts.external_logins") == [(0,)]
 
 
-async def test_the_table_of_waiting_logins_opens_nothing(office: Office):
+async def test_what_waits_opens_for_the_service_only(office: Office):
     begun = await begin(office)
     query = parse_qs(urlsplit(begun["authorization_url"]).query)
-    row = repr(office.rows("SELECT hash, box FROM accounts.external_logins"))
-    assert all(text not in row for text in (begun["login"], query["state"][0], query["nonce"][0]))
+    box, key = unb64u(begun["login"]), office.app.state.context.service_key
+    waiting = Waiting.of(key, begun["login"], office.clock())
+    assert [query[name][0] for name in ("state", "nonce", "code_challenge")] == [
+        waiting.state, waiting.nonce, challenge_of(waiting.verifier),
+    ]  # fmt: skip
+    assert len({waiting.state, waiting.nonce, waiting.verifier, b64u(waiting.challenge)}) == 4
+    for changed in (bytes(len(box)), box[:-1], box + b"\0", box[:-1] + bytes([box[-1] ^ 1])):
+        with pytest.raises(SignOnRefused):
+            Waiting.of(key, b64u(changed), office.clock())
+    with pytest.raises(SignOnRefused):
+        Waiting.of(bytes(32), begun["login"], office.clock())
+
+
+COUNTED = ("external_logins", "challenges", "sign_in_throttle", "sessions")
+
+
+def stored(office: Office) -> list[int]:
+    return [office.rows(f"SELECT count(*) FROM accounts.{name}")[0][0] for name in COUNTED]
+
+
+async def test_a_flood_of_strangers_stores_nothing_and_locks_nobody_out(office: Office, issuer: str):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+    mine = await begin(office)
+    before = stored(office)
+    begun = await asyncio.gather(*(begin(office) for _ in range(60)))
+    assert len({one["login"] for one in begun}) == 60
+    asked = await asyncio.gather(
+        *(office.call("POST", "/oidc/challenges", {"login": one["login"]}) for one in (*begun, *[mine] * 60))
+    )
+    assert {answer.status_code for answer in asked} == {201}
+    junk = [{"state": state_of(one), "code": "x"} for one in begun]
+    answers = await asyncio.gather(
+        *(finish(office, one, sent, None, totp="123456") for one, sent in zip(begun, junk, strict=True))
+    )
+    assert {answer.status_code for answer in answers} == {401}
+    assert stored(office) == before
+    sent = await browse(mine["authorization_url"], "aigerim")
+    assert (await finish(office, mine, sent, desk)).status_code == 201
+    assert stored(office) == [before[0] + 1, before[1], before[2] + 1, before[3] + 1]
+
+
+async def test_a_used_login_gets_no_question_and_is_forgotten_when_it_would_have_ended(
+    office: Office, issuer: str
+):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+    begun = await begin(office)
+    sent = await browse(begun["authorization_url"], "aigerim")
+    assert (await finish(office, begun, sent, desk)).status_code == 201
+    assert (await office.call("POST", "/oidc/challenges", {"login": begun["login"]})).status_code == 401
+    state = office.app.state
+    assert await forget_expired(state, office.clock()) == 0
+    office.clock.forward(minutes=10)
+    assert await forget_expired(state, office.clock()) >= 1
+    assert stored(office)[0] == 0
+    assert (await finish(office, begun, sent, desk)).status_code == 401
+
+
+async def test_a_wrong_state_does_not_use_a_login_up(office: Office, issuer: str):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+    begun = await begin(office)
+    sent = await browse(begun["authorization_url"], "aigerim")
+    assert (await finish(office, begun, {**sent, "state": "another"}, desk)).status_code == 401
+    assert (await finish(office, begun, sent, desk)).status_code == 201
+
+
+async def test_a_wrong_factor_uses_the_login_up(office: Office, issuer: str):
+    desk = await office.enrolled("desk")
+    await link(office, desk, issuer, "aigerim")
+    begun = await begin(office)
+    sent = await browse(begun["authorization_url"], "aigerim")
+    wrong = f"{(int(code_at(desk.totp, office.clock())) + 1) % 1_000_000:06}"
+    assert (await finish(office, begun, sent, None, totp=wrong)).status_code == 401
+    assert stored(office)[0] == 1
+    assert (await finish(office, begun, sent, desk)).status_code == 401
 
 
 async def test_everything_wrong_has_one_answer(office: Office, issuer: str):
@@ -152,8 +235,8 @@ async def test_a_login_and_a_code_work_once_and_not_for_one_another(office: Offi
     assert (await finish(office, begun, sent, desk)).status_code == 201
     office.clock.forward(seconds=30)
     assert (await finish(office, begun, sent, desk)).status_code == 401
-    state = parse_qs(urlsplit(second["authorization_url"]).query)["state"][0]
-    assert (await finish(office, second, {"state": state, "code": sent["code"]}, desk)).status_code == 401
+    crossed = {"state": state_of(second), "code": sent["code"]}
+    assert (await finish(office, second, crossed, desk)).status_code == 401
 
 
 async def test_one_login_finished_many_times_at_once_opens_one_session(office: Office, issuer: str):

@@ -24,6 +24,13 @@ def good(found: Outcome) -> Outcome:
     return found
 
 
+def fingerprint_in(found: Outcome) -> str:
+    """The six groups of digits that were shown."""
+    match = re.search(r"Fingerprint +((?:[0-9]{5} ?){6})", found.out)
+    assert match is not None, found.text
+    return match[1]
+
+
 def colleague(adal: Run, login: str, folder: Path, role: str = "desk") -> tuple[str, Path]:
     """Id and file of secrets of somebody who enrolled."""
     path = folder / f"{login}.json"
@@ -58,6 +65,53 @@ def test_a_renewed_enrolment_makes_the_old_secrets_useless(adal: Run, tmp_path: 
     enrolment = value_of(good(adal("staff", "renew", person)), "One-time enrolment secret")
     assert adal("case", "list", "--secrets", secrets).code == 2
     assert len(enrolment) == 32
+
+
+def test_who_lost_their_factors_enrols_again_and_keeps_the_certified_keys(adal: Run, tmp_path: Path):
+    person, secrets = colleague(adal, "again", tmp_path)
+    before = fingerprint_in(good(adal("keys", "fingerprint", "--secrets", secrets)))
+    enrolment = value_of(good(adal("staff", "renew", person)), "One-time enrolment secret")
+    fresh = tmp_path / "fresh.json"
+    found = good(adal("staff", "enrol", "again", "--save", fresh, typed=enrolment + "\n"))
+    assert "Passphrase" not in found.out
+    assert "adal keys renew" in found.out
+    assert "passphrase" not in json.loads(fresh.read_text())
+    passphrase = json.loads(secrets.read_text())["passphrase"]
+    shown = good(adal("keys", "fingerprint", "--secrets", fresh, typed=passphrase + "\n"))
+    assert fingerprint_in(shown) == before
+    assert re.search(rf"{person}.*yes", good(adal("staff", "list", "--secrets", fresh)).out)
+
+
+def test_a_lost_passphrase_is_replaced_and_the_certificate_ends(adal: Run, tmp_path: Path):
+    person, secrets = colleague(adal, "lost", tmp_path)
+    before = fingerprint_in(good(adal("keys", "fingerprint", "--secrets", secrets)))
+    assert adal("keys", "renew", "--secrets", secrets, typed="no\n").code == 2
+    made = good(adal("keys", "renew", "--yes", "--secrets", secrets))
+    assert value_of(made, "Id") == person
+    assert fingerprint_in(made) != before
+    content = json.loads(secrets.read_text())
+    assert adal("keys", "fingerprint", "--secrets", secrets).code == 2, "the old passphrase opens nothing"
+    secrets.write_text(json.dumps(content | {"passphrase": value_of(made, "Passphrase")}))
+    shown = good(adal("keys", "fingerprint", "--secrets", secrets))
+    assert fingerprint_in(shown) == fingerprint_in(made)
+    assert re.search(rf"{person}.* no", good(adal("staff", "list", "--secrets", secrets)).out)
+
+
+def test_a_person_is_named_by_id_or_by_the_exact_name(adal: Run, tmp_path: Path):
+    colleague(adal, "exact.name", tmp_path)
+    good(adal("staff", "disable", "exact.name"))
+    good(adal("staff", "disable", "exact.name", "--enable"))
+    good(adal("staff", "roles", "exact.name", "--role", "lead"))
+    for unknown in ("exact", "Exact.Name", "00000000-0000-4000-8000-00000000dead"):
+        assert adal("staff", "roles", unknown, "--role", "desk").code == 2
+    twins = [colleague(adal, login, tmp_path) for login in ("twin.a",)]
+    good(adal("staff", "add", "twin.b", "--name", "twin.a", "--role", "desk"))
+    several = adal("staff", "disable", "twin.a")
+    assert (several.code, "Several people" in several.err) == (2, True)
+    good(adal("staff", "disable", twins[0][0]))
+    _, blind = colleague(adal, "sees.nobody", tmp_path, "investigator")
+    told = adal("keys", "escrow", "--keeper", "exact.name", "--keeper", "twin.a", "--secrets", blind)
+    assert (told.code, "Give the id" in told.err) == (2, True)
 
 
 def test_who_left_is_gone_from_the_list(adal: Run, tmp_path: Path):

@@ -13,6 +13,7 @@ from services.cli.staff import read_group_key, signing_key
 from services.crypto.canonical import b64u
 from services.crypto.directories import check_directory
 from services.crypto.notes import COSIGNATURE, VerifierKey
+from services.crypto.servicekeys import read_service_key
 from services.crypto.signatures import SigningKey
 from services.kit.i18n import LANGUAGES
 from tests.cli.conftest import Outcome, Run
@@ -24,8 +25,8 @@ WHO: list[Any] = [
     "--payment", "P One", "--payment", "P Two", "--witness", WITNESS,
 ]  # fmt: skip
 STEPS = [
-    "root-1", "root-2", "root-3", "certifier-1", "certifier-2", "log", "desk", "seat-1", "seat-2", "seat-3",
-    "payments-1", "payments-2", "directory",
+    "root-1", "root-2", "root-3", "certifier-1", "certifier-2", "log", "registry", "rewards", "desk",
+    "seat-1", "seat-2", "seat-3", "payments-1", "payments-2", "directory",
 ]  # fmt: skip
 
 
@@ -55,6 +56,9 @@ def test_the_whole_ceremony_gives_a_directory_that_clients_accept(run: Run, tmp_
     certifiers = [signing_key(folder / "secret" / f"certifier-{i}.key").verify_key for i in (1, 2)]
     assert certifiers == [certifier.verify_key for certifier in directory.certifiers]
     assert b64u(directory.digest) in done.out
+    for service in ("rewards", "registry"):
+        key = read_service_key((folder / "secret" / f"{service}.key").read_bytes())
+        assert key.recipient == directory.service(service)
 
 
 def test_secrets_are_private_and_not_shown(run: Run, tmp_path: Path):

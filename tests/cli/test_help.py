@@ -28,20 +28,26 @@ def test_the_commands_are_those_agreed():
     leaves = {" ".join(path) for path, command in ALL.items() if not getattr(command, "commands", None)}
     assert leaves == {
         "doctor", "report file", "inbox show", "inbox send", "inbox add-identity", "inbox replace-code",
-        "inbox check", "case list", "case open", "case answer", "case download", "case assign", "case state",
-        "case end", "case release",
+        "inbox check", "case list", "case open", "case answer", "case download", "case assign", "case steps", "case register",
+        "case review", "case forward", "case return", "case investigate", "case close", "case reopen",
+        "case classify", "case body", "case deadlines", "case extend", "case mark", "case figures",
+        "case end", "case release", "case show", "case note", "case notes", "case labels", "case link", "case unlink",
+        "case reassign", "case bulk", "case package", "case evidence", "case evidence-verify", "case search",
         "staff add", "staff enrol", "staff list", "staff roles", "staff disable", "staff renew", "staff leave",
         "staff sessions", "staff recovery", "staff step-up", "staff link", "staff unlink",
         "staff client add", "staff client list", "staff client rotate", "staff client disable",
         "keys make", "keys publish", "keys sign-directory", "log verify",
         "jobs list", "jobs run",
-        "keys fingerprint", "keys certify", "keys cosign", "keys directory draft", "keys ceremony", "keys desk-month",
+        "keys fingerprint", "keys renew", "keys certify", "keys cosign", "keys directory draft", "keys ceremony", "keys desk-month",
         "keys desk-destroy", "keys seat-make", "keys seat-split", "keys seat-handover", "keys seat-release-subshare",
         "keys seat-recover", "keys escrow", "keys escrow-release", "keys escrow-recover",
         "witness key", "witness show", "witness once", "witness run", "witness enrol-development",
         "identity grounds", "identity ask", "identity list", "identity show", "identity approve", "identity refuse",
         "identity release", "identity open", "identity undertakings",
+        "inbox notice", "call report", "call pressure", "call complaint", "call letter", "call walk-in", "call consult",
+        "call feedback", "call callback", "call callbacks", "call done", "call figures", "call status", "call code-used",
         "inbox retaliation", "case protect", "case disclosure add", "case disclosure list", "case disclosure show",
+        "case disclosure end",
     }  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def test_what_cannot_be_sent_is_refused_before_anything_is(
     assert adal("case", "answer", reference, "--text", "-", "--secrets", desk, typed="").code == 2
     assert adal("case", "assign", reference, "Nobody", "--secrets", desk).code == 2
     assert adal("case", "assign", reference, "Desk Tour", "--role", "king", "--secrets", desk).code == 2
-    assert adal("case", "state", reference, "erased", "--secrets", desk).code == 2
+    assert adal("case", "classify", reference, "erased", "--secrets", desk).code == 2
 
 
 def test_a_case_is_read_answered_and_handed_on(
@@ -182,8 +182,8 @@ def test_a_case_is_read_answered_and_handed_on(
     handed = adal("case", "open", reference, "--secrets", desk)
     assert (handed.code, WORDS in handed.text, reference in handed.out) == (1, False, True)
     assert "only the coded fields" in handed.err
-    assert adal("case", "state", reference, "registered", "--secrets", desk).code == 0
-    assert adal("case", "state", reference, "registered", "--secrets", desk).code == 2
+    assert adal("case", "register", reference, "--secrets", desk).code == 0
+    assert adal("case", "register", reference, "--secrets", desk).code == 2
     assert WORDS in adal("case", "open", reference, "--secrets", investigator).out
 
     inbox = adal("inbox", "show", "--receipt", "-", typed=receipt + "\n")

@@ -10,7 +10,8 @@ import pytest
 
 from services.cli.staff import read_group_key, signing_key
 from services.crypto.canonical import b64u, unb64u
-from services.crypto.directories import check_directory
+from services.crypto.directories import check_directory, parse_directory, service_from_json
+from services.crypto.servicekeys import read_service_key
 from services.crypto.signatures import Signed, SigningKey
 from tests.cli.conftest import Run
 from tests.crypto.builders import directory_body, world
@@ -116,3 +117,62 @@ def test_a_body_that_is_no_object_or_no_json_is_wrong_input(run: Run, ceremony: 
     for text in ("[]", "{", ""):
         (ceremony / "body.json").write_text(text)
         assert sign(run, ceremony, 1, 2).code == 2
+
+
+# --- keys of services that outcomes are sealed to
+
+
+def new_service(run: Run, folder: Path, name: str) -> Any:
+    return run(
+        "keys", "make", folder / f"{name}.key", "--kind", "service", "--id", name, "--line", folder / f"{name}.json"
+    )  # fmt: skip
+
+
+def test_a_service_s_key_comes_with_its_line_for_the_directory(run: Run, tmp_path: Path):
+    done = new_service(run, tmp_path, "rewards")
+    assert done.code == 0
+    service = service_from_json(json.loads((tmp_path / "rewards.json").read_text()))
+    key = read_service_key((tmp_path / "rewards.key").read_bytes())
+    assert (service.id, service.recipient) == ("rewards", key.recipient)
+    assert (tmp_path / "rewards.key").stat().st_mode & 0o777 == 0o600
+    assert str(key) not in done.text
+    assert new_service(run, tmp_path, "rewards").code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--kind", "service", "--id", "rewards"],
+        ["--kind", "service", "--id", "accounts", "--line", "LINE"],
+        ["--kind", "service", "--line", "LINE"],
+        ["--kind", "signing", "--line", "LINE"],
+    ],
+)
+def test_a_service_s_key_without_name_or_line_is_not_made(run: Run, tmp_path: Path, words: list[str]):
+    found = run(
+        "keys",
+        "make",
+        tmp_path / "key",
+        *(str(tmp_path / word) if word == "LINE" else word for word in words),
+    )
+    assert found.code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_directory_keeps_services_and_takes_new_ones(run: Run, tmp_path: Path):
+    for name in ("rewards", "registry"):
+        new_service(run, tmp_path, name)
+    last = tmp_path / "last.json"
+    last.write_text(json.dumps(world().document.to_json()))
+    bodies = []
+    for number, service in enumerate(("rewards", "registry", None)):
+        line = ["--service", tmp_path / f"{service}.json"] if service else []
+        body = tmp_path / f"body-{number}.json"
+        done = run("keys", "directory", "draft", body, "--last", last, *line)
+        assert done.code == 0, done.text
+        bodies.append(json.loads(body.read_text()))
+        last.write_text(json.dumps({"body": bodies[-1], "signatures": []}))
+    assert [[line["id"] for line in body["services"]] for body in bodies] == [
+        ["rewards"], ["rewards", "registry"], ["rewards", "registry"],
+    ]  # fmt: skip
+    assert parse_directory(Signed(bodies[2], ())).service("registry")

@@ -77,6 +77,26 @@ def test_a_lead_records_and_opens_an_incident(adal: Run, lead: Path, desk: Path,
     assert wrong.code == 2
 
 
+def test_another_lead_ends_an_incident(adal: Run, folder: Path, lead: Path, filed: tuple[str, str]):
+    second = secrets_of(adal, folder, "lead.second", "lead", "Lead Second")
+    _, reference = filed
+    made = adal(
+        "case", "disclosure", "add", reference, "--article", "cc-423", "--who", "Invented Clerk", "--text", "-",
+        "--secrets", lead, typed="showed the file\n",
+    )  # fmt: skip
+    incident = made.out.split()[-1]
+    assert "recorded" in adal("case", "disclosure", "list", reference, "--secrets", lead).out
+    end = ("case", "disclosure", "end", reference, incident, "--result")
+    own = adal(*end, "confirmed", "--secrets", lead)
+    assert (own.code, "Another lead ends it" in own.err) == (2, True)
+    assert adal(*end, "nothing", "--secrets", second).code == 2
+    ended = adal(*end, "passed_to_prosecutor", "--secrets", second)
+    assert ended.code == 0, ended.err
+    assert "Passed to the prosecutor" in ended.out
+    assert "Passed to the prosecutor" in adal("case", "disclosure", "list", reference, "--secrets", lead).out
+    assert adal(*end, "confirmed", "--secrets", second).code == 2
+
+
 def test_a_receipt_of_a_directory_that_names_no_witnesses_says_so(adal: Run, folder: Path):
     found = adal("report", "file", "--answers", folder / "answers.json", "--yes")
     assert "signed by the authority alone, not witnessed" in found.out

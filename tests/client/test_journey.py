@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from services.client import steps
 from services.client.directory import utc_now
 from services.client.errors import NoLead, NotHanded, NotUnlocked, Problem, Unproven
 from services.client.filing import Filed, NewReport
@@ -106,7 +107,7 @@ def test_a_case_is_handed_on_to_a_certified_investigator(team: Team, reporter: R
     assert list(investigator.cases()) == []
 
     assert desk.assign(case, team.made["inv.one"].id).roles == ("investigator",)
-    assert desk.set_state(line.id, "registered") == "registered"
+    assert steps.move(desk, line.id, "register") == "registered"
     mine = investigator.case(line.id)
     assert mine.narrative.answers["what"] == ANSWERS["what"]
     investigator.answer(mine, "I have your case")

@@ -8,7 +8,15 @@ import pytest
 
 from services.client.errors import BadAnswer, NotUnlocked, Problem
 from services.client.inbox import Inbox
-from services.client.protection import add_incident, articles, incidents, rights, set_protection
+from services.client.protection import (
+    add_incident,
+    articles,
+    end_incident,
+    incidents,
+    results,
+    rights,
+    set_protection,
+)
 from services.client.reporter import Reporter
 from services.crypto.errors import Refused
 from tests.client.local import Asked, Reply, as_json, http_to, serving
@@ -69,6 +77,14 @@ def test_leads_record_and_read_incidents_and_others_do_not(team: Team, reporter:
     (moved,) = incidents(other, case.line.id, bytes(32))
     assert (moved.opened, moved.refused) == (None, True)
 
+    with pytest.raises(Problem) as own:
+        end_incident(one, case.line.id, made, "confirmed")
+    assert own.value.status == 409
+    end = end_incident(other, case.line.id, made, "passed_to_prosecutor")
+    assert (end.result, end.by) == ("passed_to_prosecutor", other.me().person.id)
+    (found,) = incidents(one, case.line.id, rid)
+    assert (found.status, found.end) == ("ended", end)
+
     auditor = team.signed_in("protection.auditor", "auditor")
     (clear,) = incidents(auditor, case.line.id, None)
     assert (clear.article, clear.opened, clear.refused) == ("cc-424", None, False)
@@ -97,6 +113,7 @@ def test_rights_and_articles_say_what_is_confirmed(reporter: Reporter, language:
     assert {line.confirmed for line in found.statements} == {True, False}
     assert all(line.source for line in found.statements if line.confirmed)
     assert set(articles(reporter.http, language)) == {"cc-423", "cc-424"}
+    assert set(results(reporter.http, language)) == {"confirmed", "not_confirmed", "passed_to_prosecutor"}
 
 
 def test_a_server_that_takes_the_words_and_flags_nothing_is_told_apart(

@@ -14,13 +14,16 @@ from typing import Any
 from services.crypto import age, canonical
 from services.crypto.attachments import Envelope, seal_attachment_stream
 from services.crypto.canonical import b64, b64u
+from services.crypto.directories import Service, service_json
 from services.crypto.manifests import rid_of
+from services.crypto.outcomes import event_id
 from services.crypto.padding import LEAST, padded, padme
 from services.crypto.payloads import ZERO32, Header, seal_payload
 from services.crypto.promises import entry
 from services.crypto.receipts import damm, derive, format_receipt
+from services.crypto.rules import instant_text
 from services.crypto.segments import SegmentSealer
-from tests.crypto import builders, forge, forge_documents
+from tests.crypto import builders, custody_vectors, forge, forge_documents
 from tests.crypto.builders import (
     ANSWERS,
     FIELDS,
@@ -197,6 +200,66 @@ def reply_vector() -> Any:
     }  # fmt: skip
 
 
+def outcome_body(**changes: Any) -> dict[str, Any]:
+    """The body of an `outcome`, with members of `outcome` or of the body itself replaced."""
+    act = {
+        "court": "Ойдан шығарылған сот",
+        "date": "2026-10-01",
+        "in_force": "2026-10-20",
+        "number": "1-23/2026",
+    }
+    facts: dict[str, Any] = {
+        "act": act, "articles": ["cc-366-2", "cc-369"], "bribe": 5_000_000, "damage": None, "gravity": "grave",
+        "kind": "convicted", "value_of_benefits": 0,
+    }  # fmt: skip
+    body = {"claim": b64u(bytes(range(32))), "outcome": facts, "text": "Іс аяқталды."}
+    for name, value in changes.items():
+        (body if name in ("claim", "text", "more") else facts)[name] = value
+    return body
+
+
+def outcome_vector() -> Any:
+    """`outcome.json`: bodies that are read and refused, and ids of events."""
+    act = outcome_body()["outcome"]["act"]
+    nothing = {"act": None, "articles": [], "bribe": None, "gravity": None, "value_of_benefits": None}
+    accept = [
+        outcome_body(),
+        outcome_body(**nothing, kind="explained"),
+        outcome_body(act={**act, "in_force": None}, gravity="administrative"),
+        outcome_body(act={**act, "in_force": act["date"]}, damage=2**53 - 1),
+    ]
+    refuse = [
+        ("a float", outcome_body(bribe=1.5)),
+        ("less than nothing", outcome_body(bribe=-1)),
+        ("a sum in words", outcome_body(damage="1000")),
+        ("a sum that is a word", outcome_body(damage=True)),
+        ("a gravity of no list", outcome_body(gravity="worst")),
+        ("no kind", outcome_body(kind=None)),
+        ("a kind that is no code", outcome_body(kind="found guilty")),
+        ("one article twice", outcome_body(articles=["a", "a"])),
+        ("too many articles", outcome_body(articles=[f"a{i}" for i in range(51)])),
+        ("in force before its day", outcome_body(act={**act, "in_force": "2026-09-30"})),
+        ("a day that does not exist", outcome_body(act={**act, "date": "2026-02-30"})),
+        ("an act without a number", outcome_body(act={**act, "number": ""})),
+        ("a person in it", outcome_body(act={**act, "person": "X"})),
+        ("a member more", outcome_body(more=1)),
+        ("a member less", {name: value for name, value in outcome_body().items() if name != "text"}),
+        ("no words", outcome_body(text="")),
+        ("a short claim", outcome_body(claim=b64u(bytes(31)))),
+        ("a claim with padding", outcome_body(claim=b64u(bytes(32)) + "=")),
+    ]
+    events = [
+        {"claim": b64u(bytes(range(32))), "consumer": consumer, "n": n,
+         "id": str(event_id(bytes(range(32)), consumer, n))}
+        for consumer in ("rewards", "registry") for n in (0, 1, 300)
+    ]  # fmt: skip
+    return {
+        "accept": accept,
+        "refuse": [{"why": why, "body": body} for why, body in refuse],
+        "events": events,
+    }
+
+
 def segments_vector() -> Any:
     """`segments.json`: attachments in segments, and what must be refused of them."""
     reader = identity("segments")
@@ -281,6 +344,35 @@ def certificate_vector() -> Any:
     return {**forge.certified(document), "expected": document.body}
 
 
+def directory_vector() -> Any:
+    """`directory.json`: the optional lines of services, accepted and refused."""
+    rewards, registry = (service_json(Service(s, identity(s).recipient)) for s in ("rewards", "registry"))
+
+    def signed(services: Any = None) -> Any:
+        body = builders.directory_body()
+        return builders.signed_directory(
+            body if services is None else {**body, "services": services}
+        ).to_json()
+
+    refused = {
+        "empty list": [],
+        "not a list": {},
+        "unknown service": [{**rewards, "id": "accounts"}],
+        "one service twice": [rewards, {**registry, "id": "rewards"}],
+        "one key for two services": [rewards, {**rewards, "id": "registry"}],
+        "the key of a seat": [{**rewards, "recipient": str(identity("seat 1").recipient)}],
+        "no recipient": [{"id": "rewards"}],
+        "one member more": [{**rewards, "verify_key": b64u(signer("rewards").verify_key)}],
+    }
+    accepted: list[Any] = [None, [rewards], [registry, rewards], [rewards, registry]]
+    return {
+        "roots": [b64u(key) for key in world().root_keys],
+        "now": instant_text(NOW),
+        "accept": [{"directory": signed(lines), "services": lines or []} for lines in accepted],
+        "refuse": [{"why": why, "directory": signed(lines)} for why, lines in refused.items()],
+    }
+
+
 def promise_vector() -> Any:
     """`promise.json`."""
     vector, random = forge.promise(), builders.seed("random")
@@ -323,13 +415,19 @@ STEADY = {
     "receipt": receipt_vector,
     "signatures": signatures_vector,
     "certificate": certificate_vector,
+    "directory": directory_vector,
     "promise": promise_vector,
+    "outcome": outcome_vector,
 }
 RANDOM = {
     "package": package_vector,
     "reply": reply_vector,
     "segments": segments_vector,
     "negative": negative_vector,
+    "later-parts": custody_vectors.later_parts_vector,
+    "custody": custody_vectors.custody_vector,
+    "disclosure": custody_vectors.disclosure_vector,
+    "key-split": custody_vectors.key_split_vector,
 }
 
 

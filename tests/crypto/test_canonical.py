@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,34 @@ def test_what_is_written_is_read_back(value: Any):
     data = canonical.dumps(value)
     assert canonical.loads(data) == value
     assert canonical.dumps(canonical.loads(data)) == data
+
+
+@settings(max_examples=400, deadline=None)
+@given(JSON)
+def test_it_is_what_the_library_of_rfc_8785_writes(value: Any):
+    """Above all for odd keys and control characters: the fast way must not have an own opinion."""
+    assert canonical.dumps(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize(
+    "character", [chr(code) for code in (*range(32), 0x22, 0x5C, 0x7F, 0x2028, 0xFFFF, 0x10000)]
+)
+def test_every_escape_is_that_of_rfc_8785(character: str):
+    assert canonical.dumps({character: character}) == rfc8785.dumps({character: character})
+
+
+@bounded
+@given(st.binary(min_size=1, max_size=40), st.data())
+def test_bits_after_the_last_byte_are_zero(data: bytes, draw: Any):
+    """Another last character that stands for the same bytes is refused."""
+    text = b64(data)
+    place = len(text.rstrip("=")) - 1
+    other = draw.draw(st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+    changed = text[:place] + other + text[place + 1 :]
+    try:
+        assert b64(unb64(changed)) == changed
+    except FormatError:
+        assert changed != text
 
 
 def test_keys_are_sorted_by_utf16_units():

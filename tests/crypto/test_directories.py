@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.crypto.directories import Desk, Directory, check_directory
+from services.crypto import canonical
+from services.crypto.directories import Desk, Directory, Service, check_directory
 from services.crypto.errors import BadSignature, CryptoError, Refused
 from services.crypto.notes import VerifierKey
 from services.crypto.signatures import Signed
@@ -137,6 +138,73 @@ def test_a_witness_with_a_key_of_its_own_is_kept():
     directory = checked(signed_directory(directory_body(witnesses=[vkey])))
     assert directory.witnesses == (vkey,)
     assert signer("witness").verify_key in directory.keys
+
+
+# --- services that outcomes are sealed to
+
+REWARDS = Service("rewards", identity("rewards").recipient)
+REGISTRY = Service("registry", identity("registry").recipient)
+
+
+def test_without_services_a_directory_is_spelled_as_it_always_was():
+    assert "services" not in directory_body() == directory_body(services=[])
+    assert world().directory.services == ()
+
+
+def test_outcomes_are_sealed_to_the_service_s_key():
+    directory = checked(signed_directory(directory_body(services=[REGISTRY, REWARDS])))
+    assert directory.services == (REGISTRY, REWARDS)
+    assert directory.service("rewards") == REWARDS.recipient
+    assert directory.service("registry") == REGISTRY.recipient
+    assert set(directory.keys) - set(world().directory.keys) == {
+        REWARDS.recipient.key,
+        REGISTRY.recipient.key,
+    }
+    for name in ("accounts", ""):
+        with pytest.raises(Refused):
+            directory.service(name)
+    with pytest.raises(Refused):
+        world().directory.service("rewards")
+
+
+@pytest.mark.parametrize("taken", ["seat 1", "desk"])
+def test_a_service_with_the_key_of_another_part_is_refused(taken: str):
+    other = identity(taken).recipient
+    assert other.key in world().directory.keys
+    with pytest.raises(Refused):
+        checked(signed_directory(directory_body(services=[Service("rewards", other)])))
+
+
+def test_two_services_have_two_names_and_two_keys():
+    for second in (Service("rewards", REGISTRY.recipient), Service("registry", REWARDS.recipient)):
+        with pytest.raises(Refused):
+            checked(signed_directory(directory_body(services=[REWARDS, second])))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        None,
+        {},
+        ["rewards"],
+        [{"id": "rewards"}],
+        [{"id": "accounts", "recipient": str(REWARDS.recipient)}],
+        [{"id": ["rewards"], "recipient": str(REWARDS.recipient)}],
+        [{"id": "rewards", "recipient": "age1"}],
+        [{"id": "rewards", "recipient": str(REWARDS.recipient), "verify_key": ""}],
+        [{"id": "rewards", "recipient": str(REWARDS.recipient)}] * 3,
+    ],
+)
+def test_services_of_another_form_are_refused(wrong: Any):
+    with pytest.raises(CryptoError):
+        checked(signed_directory({**directory_body(), "services": wrong}))
+
+
+def test_a_directory_with_services_has_one_spelling():
+    body = directory_body(services=[REWARDS])
+    assert canonical.loads(canonical.dumps(body)) == body
+    assert body["services"] == [{"id": "rewards", "recipient": str(REWARDS.recipient)}]
 
 
 @pytest.mark.parametrize("name", sorted(directory_body()))

@@ -10,8 +10,10 @@ from services.crypto.age import HybridIdentity
 from services.crypto.attachments import envelopes, open_attachment
 from services.crypto.canonical import b64u, unb64, unb64u
 from services.crypto.certificates import check_certificate
+from services.crypto.directories import service_json
 from services.crypto.errors import CryptoError
 from services.crypto.grants import rid_of
+from services.crypto.outcomes import event_id, read_outcome
 from services.crypto.payloads import open_payload
 from services.crypto.promises import check_promise, entry, leaf_hash
 from services.crypto.receipts import ReceiptError, derive, parse_receipt
@@ -84,6 +86,17 @@ def test_the_package_opens_to_what_was_expected():
     assert read_package(found) == found["expected"]
 
 
+def test_outcomes():
+    found = vector("outcome")
+    for body in found["accept"]:
+        assert read_outcome(body).body() == body
+    for case in found["refuse"]:
+        with pytest.raises(CryptoError):
+            read_outcome(case["body"])
+    for case in found["events"]:
+        assert str(event_id(unb64u(case["claim"], 32), case["consumer"], case["n"])) == case["id"]
+
+
 def test_both_readers_of_the_reply_see_the_same():
     found = vector("reply")
     assert found["attachments"]
@@ -106,6 +119,19 @@ def test_the_certificate_holds():
         Signed.from_json(found["certificate"]), read_directory(found), day(found["today"])
     )
     assert certificate.to_json() == found["expected"]
+
+
+def test_directories_with_and_without_services_hold():
+    found = vector("directory")
+    for case in found["accept"]:
+        directory = read_directory({**found, **case})
+        assert [service_json(service) for service in directory.services] == case["services"]
+
+
+@pytest.mark.parametrize("case", vector("directory")["refuse"], ids=lambda case: case["why"])
+def test_a_directory_with_wrong_services_is_refused(case: dict[str, Any]):
+    with pytest.raises(CryptoError):
+        read_directory({**vector("directory"), **case})
 
 
 def test_the_promise_holds():

@@ -1,7 +1,8 @@
-"""Rounds of faults: file reports with files, break something at a random instant, start again, look at every report.
+"""Rounds of faults: file reports and work on cases, break something at a random instant, start again, look at everything.
 
 The promise under test: a report whose `201` was received is whole, and every other one is absent or goes through
-when the same request is repeated with the same idempotency key.
+when the same request is repeated with the same idempotency key; and so with every other writing operation
+(`operations.py`, `cases.py`) and with the log (`publishing.py`).
 """
 
 import base64
@@ -16,7 +17,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,24 @@ from services.crypto.directories import Directory, parse_directory
 from services.crypto.packages import NewAttachment, seal_report
 from services.crypto.receipts import ReceiptKeys
 from services.crypto.signatures import Signed, SigningKey
+from services.first_run import Folder
 from services.intake.form import load_form
 from services.kit.blobs import LocalBlobs
 from services.kit.postgres import ensure_cluster
+from tests.faults import plain_cases
+from tests.faults.cases import Case, work
+from tests.faults.operations import Operation, Tally, judge
+from tests.faults.paging import page
+from tests.faults.publishing import Publisher
 from tests.faults.sending import Filing, fields
 from tests.faults.uploading import Drafted, drafted
 from tests.system.conftest import Server
 
-FILERS = 6
+FILERS, WORKERS = 4, 3
+#: Neither proof of work nor a reading time for pages: only faults are of interest.
+SETTINGS = {"ADAL_INTAKE_CHALLENGE_COST": "0", "ADAL_INTAKE_PAGE_MIN_SECONDS": "0"}
+#: In one round of so many the log is published meanwhile.
+PUBLISHED = 3
 SIZES = (0, 100, 70_000, 1_000_000)
 #: Of files that are uploaded in pieces.
 LARGE = (0, 300_000, 1_500_000)
@@ -77,11 +88,19 @@ class Counts:
     absent: int = 0
     uploads: int = 0
     resumed: int = 0
+    published: int = 0
     broken: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
+    operations: dict[str, Tally] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return dict(vars(self))
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Counts":
+        """What `to_json` gave."""
+        tallies = {name: Tally(**found) for name, found in value.pop("operations", {}).items()}
+        return cls(**value, operations=tallies)
 
 
 @dataclass
@@ -92,6 +111,10 @@ class Bench:
     random: random.Random
     counts: Counts = field(default_factory=Counts)
     can_fill: bool = False
+    publisher: Publisher = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.publisher = Publisher(self.server)
 
     def directory(self) -> Directory:
         document = json.loads((self.server.var / "dev" / "directory.json").read_text())
@@ -100,18 +123,26 @@ class Bench:
     def one(self) -> None:
         """One round with one fault."""
         name = self.random.choice(sorted(FAULTS if self.can_fill else set(FAULTS) - {"disk full"}))
-        filings: list[Filing] = []
-        stop = threading.Event()
+        filings, operations, stop = list[Filing](), list[Operation](), threading.Event()
+        database = self._conninfo()
         threads = [threading.Thread(target=self._file, args=(filings, stop)) for _ in range(FILERS)]
+        threads += [
+            threading.Thread(target=self._work, args=(filings, operations, database, stop))
+            for _ in range(WORKERS)
+        ]
         for thread in threads:
             thread.start()
+        if self.random.randrange(PUBLISHED) == 0:
+            self.publisher.start()
         time.sleep(self.random.uniform(0.2, 2.0))
         FAULTS[name](self)
         stop.set()
         for thread in threads:
             thread.join(60)
+        said = self.publisher.stop(kill=self.random.random() < 0.5)
         self._again()
         self._check(filings)
+        self._judge(operations, said)
         self.counts.rounds += 1
         self.counts.faults[name] = self.counts.faults.get(name, 0) + 1
 
@@ -123,8 +154,48 @@ class Bench:
             if filing.send(self.server.port) != 201:
                 return
 
+    def _work(
+        self, filings: list[Filing], operations: list[Operation], database: str, stop: threading.Event
+    ) -> None:
+        """File a report and work on it until something breaks; then the next."""
+        directory, folder = self.directory(), Folder(self.server.var)
+        while not stop.is_set():
+            todo = self._case(directory, folder, database, filings)
+            if todo is None:
+                return
+            for operation in todo:
+                operations.append(operation)
+                if operation.send(self.server.port) != operation.done or stop.is_set():
+                    return
+
+    def _case(
+        self, directory: Directory, folder: Folder, database: str, filings: list[Filing]
+    ) -> Iterator[Operation] | None:
+        """A new report and everything that will be done with it; None when it could not be filed."""
+        if self.random.random() < 0.2:
+            filing = plain([])
+            filings.append(filing)
+            return plain_cases.work(filing) if filing.send(self.server.port) == 201 else None
+        case = Case.new(directory, folder)
+        filings.append(case.filing)
+        filed = case.filing.send(self.server.port) == 201 and case.find(database)
+        return work(case, self.random) if filed else None
+
+    def _conninfo(self) -> str:
+        return ensure_cluster(self.server.var / "postgres").superuser_conninfo("adal")
+
+    def _judge(self, operations: Sequence[Operation], published: bool) -> None:
+        """Look at everything that was written beside reports, and at the log."""
+        with psycopg.connect(self._conninfo(), autocommit=True) as conn:
+            self.counts.broken += judge(operations, self.server.port, conn, self.counts.operations)
+            wrong = self.publisher.wrong(conn)
+            self.counts.broken += [wrong] if wrong else []
+        self.counts.published += published
+
     def _filing(self, directory: Directory) -> Filing:
-        """A report of any kind: plain or sealed, its files inside the request or uploaded before."""
+        """A report of any kind: from a page, plain or sealed, its files inside the request or uploaded before."""
+        if self.random.random() < 0.1:
+            return page()
         count, mode = self.random.randrange(3), "plain" if self.random.random() < 0.3 else "sealed"
         if self.random.random() < 0.4:
             return drafted(mode, [self.random.choice(LARGE) for _ in range(count + 1)], directory)
@@ -185,7 +256,8 @@ def look(var: Path) -> dict[str, str]:
 
 def _wrong(conn: psycopg.Connection, blobs: LocalBlobs, report_id: Any, manifest: dict[str, Any]) -> str:
     parts = conn.execute(
-        "SELECT sealed, blob FROM intake.parts WHERE report_id = %s ORDER BY number", [report_id]
+        "SELECT sealed, blob FROM intake.parts WHERE report_id = %s AND number < %s ORDER BY number",
+        [report_id, len(manifest["parts"])],
     ).fetchall()
     if len(parts) != len(manifest["parts"]):
         return "parts are missing"
@@ -197,12 +269,12 @@ def _wrong(conn: psycopg.Connection, blobs: LocalBlobs, report_id: Any, manifest
         if sha256(data).digest() != unb64u(line["sha256"]):
             return "a part is damaged"
     counts = conn.execute(
-        "SELECT (SELECT count(*) FROM intake.grants WHERE report_id = %(id)s), "
+        "SELECT (SELECT count(*) > 0 FROM intake.grants WHERE report_id = %(id)s), "
         "(SELECT count(*) FROM intake.shares WHERE report_id = %(id)s), "
         "(SELECT count(*) FROM intake.log_records r JOIN intake.reports p ON p.leaf = r.leaf WHERE p.id = %(id)s)",
         {"id": report_id},
     ).fetchone()
-    return "" if counts == (1, manifest["n"], 1) else "grants, shares or the log record are missing"
+    return "" if counts == (True, manifest["n"], 1) else "grants, shares or the log record are missing"
 
 
 def kill_server(bench: Bench) -> None:

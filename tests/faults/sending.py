@@ -50,14 +50,15 @@ def request(
 
 @dataclass
 class Filing:
-    """One report and what became of it. `reference` is set when a `201` was received whole; `broken` says what
-    the server broke, if it broke its word."""
+    """One report and what became of it. `reference` is set when a `201` was received whole, `receipt` too in plain mode;
+    `broken` says what the server broke, if it broke its word."""
 
     path: str
     body: bytes = field(repr=False)
     key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     headers: dict[str, str] = field(default_factory=dict)
     reference: str | None = None
+    receipt: str = field(default="", repr=False)
     broken: str = ""
 
     def send(self, port: int, timeout: float = TIMEOUT) -> int | None:
@@ -68,7 +69,8 @@ class Filing:
         except Lost:
             return None
         if answer.status == 201:
-            self.reference = json.loads(answer.body)["reference"]
+            filed = json.loads(answer.body)
+            self.reference, self.receipt = filed["reference"], filed.get("receipt", "")
         return answer.status
 
 

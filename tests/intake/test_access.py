@@ -77,6 +77,41 @@ def records(sql: Sql, kind: str) -> list[Json]:
     return [record for (text,) in rows if (record := json.loads(text))["type"] == kind]
 
 
+# --- several at once
+
+
+async def test_several_leave_in_one_step_and_the_new_key_goes_to_those_who_stay(
+    world: World, sql: Sql
+) -> None:
+    case, one, lead = await handed_on(world)
+    two, three = world.member("investigator"), world.member("investigator")
+    for member in (two, three):
+        assert (await assign(world, case, member, lead=None)).status_code == 201
+    found = await world.case(case.id)
+    body = await ending(world, case.path, found, one, case.to[1], also=[two.id])
+    path = f"{case.path}/assignees/{one.id}/end"
+    too_many = await world.http.post(path, json=body, headers=world.token("lead"))
+    assert problem(too_many) == (409, "conflict"), "a grant for somebody who leaves"
+    body["grants"] = [line for line in body["grants"] if line["holder"] != two.id]
+    for change, status in (({"also": [str(uuid.uuid4())]}, 409), ({"also": []}, 409), ({"also": ["x"]}, 422)):
+        refused = await world.http.post(path, json={**body, **change}, headers=world.token("lead"))
+        assert refused.status_code == status, change
+    everybody = {**body, "also": [two.id, lead.id]}
+    assert (await world.http.post(path, json=everybody, headers=world.token("lead"))).status_code == 409
+    oneself = await world.http.post(path, json=body, headers=world.of(two))
+    assert oneself.status_code in {403, 409}
+    as_lead = world.token("lead", person=two.id)
+    assert problem(await world.http.post(path, json=body, headers=as_lead)) == (409, "conflict")
+    assert sql("SELECT count(*) FROM intake.assignments WHERE ended IS NOT NULL") == [(0,)]
+
+    assert (await world.http.post(path, json=body, headers=world.token("lead"))).status_code == 201
+    after = await world.case(case.id)
+    assert {line["holder"] for line in after["holders"]} == {three.id, lead.id}
+    assert {line["person"] for line in after["assignments"] if line["ended"]} == {one.id, two.id}
+    gone = {one["holder"] for one in records(sql, "deletion")}
+    assert gone == {"central", one.id, two.id}
+
+
 # --- assignment
 
 

@@ -20,6 +20,7 @@ async def test_lists_show_the_clear_fields_and_the_number_of_parts(world: World)
         "mode": "sealed",
         "desk": "central",
         "retaliation_on": None,
+        "classification": None,
         "fields": FIELDS,
         "assignees": [],
         "parts": 3,
@@ -32,7 +33,7 @@ async def test_filters_narrow_the_list(world: World) -> None:
     other = await filed(world, fields={**FIELDS, "category": "abuse-of-power", "region": "750000000"})
     member = world.member("lead")
     await assign(world, other, member)
-    await world.http.post(f"{other.path}/states", json={"to": "registered"}, headers=world.token("desk"))
+    await world.http.post(f"{other.path}/steps", json={"step": "register"}, headers=world.token("desk"))
     wanted = {
         "sector=customs": {plain["reference"]},
         "mode=plain": {plain["reference"]},

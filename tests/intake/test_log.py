@@ -185,7 +185,7 @@ async def test_every_logged_act_is_published_once(world: World, sql: Sql) -> Non
     _, filed = await world.file_sealed()
     case_id = await world.case_id(filed["reference"])
     step = await world.http.post(
-        f"{STAFF}/cases/{case_id}/states", json={"to": "registered"}, headers=world.token("desk")
+        f"{STAFF}/cases/{case_id}/steps", json={"step": "register"}, headers=world.token("desk")
     )
     assert step.status_code == 201
     assert await publish(world) == 3, "directory, manifest, state"
@@ -202,7 +202,7 @@ async def test_published_records_name_nobody(world: World, sql: Sql) -> None:
     _, filed = await world.file_sealed()
     case_id = await world.case_id(filed["reference"])
     headers = world.token("lead", person=person)
-    await world.http.post(f"{STAFF}/cases/{case_id}/states", json={"to": "registered"}, headers=headers)
+    await world.http.post(f"{STAFF}/cases/{case_id}/steps", json={"step": "register"}, headers=headers)
     await publish(world)
     assert person not in str(sql("SELECT convert_from(record, 'UTF8') FROM intake.log_records"))
 

@@ -12,7 +12,7 @@ from tests.intake.pages import OURS, Page, Visitor
 
 pytestmark = pytest.mark.anyio
 
-PAGES = ("/", "/report", "/report/sent", "/report/check", "/inbox")
+PAGES = ("/", "/channels", "/report", "/report/sent", "/report/check", "/inbox")
 POSTS = (
     "/report/sent",
     "/report/check",

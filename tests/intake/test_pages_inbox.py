@@ -50,9 +50,9 @@ async def last_part(world: World, page: Page, role: str) -> tuple[Json, bytes]:
 async def test_the_inbox_opens_with_the_receipt_and_shows_the_state(world: World, language: str) -> None:
     visitor, page = await filed(world, language)
     case_id = await world.case_id(page.reference)
-    for state in ("registered", "in_review"):
+    for step in ("register", "review"):
         answer = await world.http.post(
-            f"{STAFF}/cases/{case_id}/states", json={"to": state}, headers=world.token("desk")
+            f"{STAFF}/cases/{case_id}/steps", json={"step": step}, headers=world.token("desk")
         )
         assert answer.status_code == 201
     inbox = await visitor.inbox(format_receipt(page.code))

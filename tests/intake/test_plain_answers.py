@@ -4,15 +4,17 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
+import httpx2
 import pytest
 
 from services.crypto.age import HybridIdentity, seal
-from services.crypto.canonical import b64
+from services.crypto.canonical import b64, b64u
 from services.crypto.certificates import Certificate, make_certificate
 from services.crypto.grants import seal_grant
 from services.crypto.manifests import Manifest
-from services.crypto.receipts import new_receipt
+from services.crypto.receipts import format_receipt, new_receipt
 from services.crypto.signatures import SigningKey
 from tests.intake.builders import (
     INBOX,
@@ -26,6 +28,8 @@ from tests.intake.builders import (
     desk_message,
     problem,
 )
+from tests.intake.pages import Visitor
+from tests.intake.stepping import CLAIM, CONVICTED, outcome_part_for
 
 PLAIN = f"{INBOX}/plain"
 
@@ -225,3 +229,63 @@ async def test_a_sealed_report_can_be_read_in_plain_mode_too(world: World) -> No
     await world.answer(await world.case_id(filed["reference"]), sent)
     view = await world.plain_inbox(receipt)
     assert (view["mode"], [m["text"] for m in view["messages"]]) == ("sealed", ["Which day was it?"])
+
+
+# --- outcomes
+
+
+async def ended(world: World, reporter: Reporter, **changes: Any) -> httpx2.Response:
+    """The desk closes the case of a plain report; `changes` are of what it seals."""
+    signing = changes.pop("signing", world.desk()[1])
+    part = outcome_part_for(reporter.manifest, reporter.to, signing, **changes)
+    path = f"{STAFF}/cases/{reporter.case_id}/steps"
+    await world.http.post(path, json={"step": "register"}, headers=world.token("desk"))
+    body = {"step": "close", "outcome": {"kind": "explained", "part": b64(part)}}
+    return await world.http.post(path, json=body, headers=world.token("desk"))
+
+
+async def test_an_outcome_is_opened_for_the_reporter_with_its_claim_token(
+    world: World, reporter: Reporter
+) -> None:
+    assert (await ended(world, reporter)).status_code == 201
+    view = await world.plain_inbox(reporter.receipt)
+    (line,) = view["outcomes"]
+    assert (line["kind"], line["text"], line["claim"]) == ("explained", "An invented end.", b64u(CLAIM))
+    assert (line["n"], line["by"], line["day"], line["act"]) == (0, "desk", view["outcome"]["day"], None)
+    assert line["labels"] == view["outcome"]["labels"]
+    assert (view["messages"], view["refused"]) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"signing": SigningKey.from_seed(bytes(32))},
+        {"rid": bytes(32)},
+        {"n": 4},
+        {"prev": bytes(31) + b"\x01"},
+        {"kind": "message"},
+    ],
+    ids=["unsigned", "of another report", "out of place", "after another part", "another kind"],
+)
+async def test_an_outcome_that_the_desk_did_not_seal_for_this_place_is_not_shown(
+    world: World, reporter: Reporter, changes: dict[str, Any]
+) -> None:
+    assert (await ended(world, reporter, **changes)).status_code == 201
+    view = await world.plain_inbox(reporter.receipt)
+    assert (view["outcomes"], view["messages"], view["refused"]) == ([], [], 1)
+
+
+async def test_the_page_shows_the_outcome_and_never_the_claim_token(world: World, reporter: Reporter) -> None:
+    await ended(world, reporter, facts=replace(CONVICTED, kind="explained"))
+    for language, words in {"kk": "Түсіндірме берілді", "ru": "Дано разъяснение"}.items():
+        page = await Visitor(world, language).inbox(format_receipt(reporter.receipt))
+        for told in (
+            words,
+            "An invented end.",
+            "Invented court of Astana",
+            "1-23/2026",
+            "cc-366-2",
+            "5000000",
+        ):
+            assert told in page.html
+        assert b64u(CLAIM) not in page.html

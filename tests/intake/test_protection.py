@@ -1,14 +1,17 @@
 """Retaliation flags the case and starts a clock once; rights are told with their sources; incidents stay sealed."""
 
 import asyncio
+import hashlib
+import json
 import uuid
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from services.crypto.age import HybridIdentity, X25519Identity, encrypt, seal
-from services.crypto.canonical import b64, unb64
+from services.crypto.canonical import b64, b64u, unb64
 from services.crypto.payloads import open_payload
 from services.crypto.receipts import format_receipt
 from services.intake import protection
@@ -307,7 +310,8 @@ async def test_a_lead_records_an_incident_and_an_auditor_sees_that_there_is_one(
     )
     assert answer.status_code == 201, answer.text
     day = day_of(world.now()).isoformat()
-    clear = {"id": answer.json()["id"], "day": day, "article": "cc-423", "status": "recorded", "by": lead}
+    clear = {"id": answer.json()["id"], "day": day, "article": "cc-423", "status": "recorded", "by": lead,
+             "end": None}  # fmt: skip
     for role, shown in (("lead", sealed), ("auditor", None)):
         found = await world.http.get(f"{case.path}/disclosures", headers=world.token(role))
         assert found.json() == {"items": [{**clear, "facts": shown}]}
@@ -339,6 +343,97 @@ async def test_one_to_eight_readers(world: World) -> None:
     case, readers = await filed(world), [HybridIdentity.generate() for _ in range(8)]
     answer = await record(world, case, facts=facts(*readers))
     assert answer.status_code == 201  # type: ignore[attr-defined]
+
+
+# --- their end
+
+
+async def ended(
+    world: World, case: Filed, incident: str, by: str | None = None, result: str = "confirmed"
+) -> Any:
+    headers = world.token("lead", person=by or str(uuid.uuid4()))
+    path = f"{case.path}/disclosures/{incident}/end"
+    return await world.http.post(path, json={"result": result}, headers=headers)
+
+
+async def recorded(world: World, case: Filed, by: str) -> str:
+    headers = world.token("lead", person=by)
+    body = {"article": "cc-424", "facts": facts()}
+    answer = await world.http.post(f"{case.path}/disclosures", json=body, headers=headers)
+    return str(answer.json()["id"])
+
+
+@pytest.mark.parametrize("result", ["confirmed", "not_confirmed", "passed_to_prosecutor"])
+async def test_another_lead_ends_an_incident_and_says_how(world: World, result: str) -> None:
+    case, one, other = await filed(world), str(uuid.uuid4()), str(uuid.uuid4())
+    incident = await recorded(world, case, one)
+    world.at(timedelta(days=3))
+    answer = await ended(world, case, incident, other, result)
+    assert answer.status_code == 201, answer.text
+    end = {"day": day_of(world.now()).isoformat(), "by": other, "result": result}
+    assert (answer.json()["status"], answer.json()["by"], answer.json()["end"]) == ("ended", one, end)
+    for role in ("lead", "auditor"):
+        found = await world.http.get(f"{case.path}/disclosures", headers=world.token(role))
+        assert [(line["status"], line["end"]) for line in found.json()["items"]] == [("ended", end)]
+
+
+async def test_who_recorded_an_incident_does_not_end_it(world: World, sql: Sql) -> None:
+    case, one = await filed(world), str(uuid.uuid4())
+    incident = await recorded(world, case, one)
+    assert problem(await ended(world, case, incident, one)) == (409, "conflict")
+    assert sql("SELECT count(*) FROM intake.disclosure_ends") == [(0,)]
+
+
+def test_nobody_holds_both_sides_of_an_incident() -> None:
+    one, other = uuid.uuid4(), uuid.uuid4()
+    assert (protection.may_end_incident(one, other), protection.may_end_incident(one, one)) == (True, False)
+
+
+async def test_an_incident_ends_once_however_many_say_so_at_once(world: World, sql: Sql) -> None:
+    case = await filed(world)
+    incident = await recorded(world, case, str(uuid.uuid4()))
+    answers = await asyncio.gather(*(ended(world, case, incident) for _ in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
+    assert sql("SELECT count(*) FROM intake.disclosure_ends") == [(1,)]
+    records = [json.loads(bytes(line)) for (line,) in sql("SELECT record FROM intake.log_records")]
+    assert [line["type"] for line in records].count("disclosure-end") == 1
+
+
+async def test_an_incident_ends_at_its_own_case_with_a_known_result(world: World) -> None:
+    case, other = await filed(world), await filed(world)
+    incident = await recorded(world, case, str(uuid.uuid4()))
+    assert problem(await ended(world, other, incident)) == (404, "not-found")
+    assert problem(await ended(world, case, str(uuid.uuid4()))) == (404, "not-found")
+    for result in ("ended", "Confirmed", ""):
+        assert problem(await ended(world, case, incident, result=result)) == (422, "invalid")
+    for role in ("desk", "auditor", "investigator", "administrator"):
+        path = f"{case.path}/disclosures/{incident}/end"
+        answer = await world.http.post(path, json={"result": "confirmed"}, headers=world.token(role))
+        assert problem(answer) == (403, "forbidden")
+
+
+async def test_an_incident_and_its_end_are_in_the_log_by_hash(world: World, sql: Sql) -> None:
+    case = await filed(world)
+    incident = await recorded(world, case, str(uuid.uuid4()))
+    await ended(world, case, incident, result="not_confirmed")
+    [(sealed,)] = sql("SELECT sealed FROM intake.disclosures")
+    [(rid,)] = sql("SELECT rid FROM intake.reports")
+    records = [json.loads(bytes(line)) for (line,) in sql("SELECT record FROM intake.log_records")]
+    common = {
+        "v": 1, "day": day_of(world.now()).isoformat(), "rid": b64u(bytes(rid)),
+        "disclosure": b64u(hashlib.sha256(bytes(sealed)).digest()),
+    }  # fmt: skip
+    found = [line for line in records if line["type"].startswith("disclosure")]
+    assert sorted(found, key=lambda line: str(line["type"])) == [
+        {**common, "type": "disclosure", "article": "cc-424"},
+        {**common, "type": "disclosure-end", "result": "not_confirmed"},
+    ]
+
+
+def test_every_result_has_a_name_in_three_languages() -> None:
+    found = load_articles().results
+    assert {one.code for one in found} == {"confirmed", "not_confirmed", "passed_to_prosecutor"}
+    assert all(len({one.labels.kk, one.labels.ru, one.labels.en}) == 3 for one in found)
 
 
 def test_the_reference_data_is_read_once_and_apart_from_the_form() -> None:

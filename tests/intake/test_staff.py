@@ -92,7 +92,23 @@ def calls() -> dict[str, tuple[Call, int]]:
         "list_cases": (lambda world, _, headers: world.http.get(f"{STAFF}/cases", headers=headers), 200),
         "read_case": (get(""), 200),
         "read_case_part": (get("/parts/0"), 200),
-        "change_state": (post("/states", {"to": "registered"}), 201),
+        "read_step_reference": (
+            lambda world, _, headers: world.http.get(f"{STAFF}/case-steps", headers=headers),
+            200,
+        ),
+        "take_step": (post("/steps", {"step": "review"}), 201),
+        "classify_case": (
+            lambda world, case, headers: world.http.put(
+                f"{case.path}/classification", json={"classification": "criminal"}, headers=headers
+            ),
+            200,
+        ),
+        "record_body": (
+            lambda world, case, headers: world.http.put(
+                f"{case.path}/body", json={"body": "akimat"}, headers=headers
+            ),
+            200,
+        ),
         "assign_case": (put, 201),
         "end_access": (end, 201),
         "answer_case": (answer, 201),
@@ -137,7 +153,7 @@ async def test_a_route_serves_the_roles_of_its_rule_and_nobody_else(
         assert refusal in {(401, "unauthorised"), (403, "forbidden")}
     assert sql("SELECT count(*) FROM intake.log_records") == before, "a refused call did something"
     for role in sorted(rules.ACCESS[operation]):
-        sql("UPDATE intake.reports SET state = 'received'")
+        sql("UPDATE intake.reports SET state = 'registered'")
         answer = await call(world, case, world.token(role, person=person))
         assert answer.status_code == good, (role, answer.text)
         assert answer.headers["Cache-Control"] == "no-store"
@@ -206,7 +222,7 @@ async def test_an_investigator_sees_assigned_cases_only(world: World) -> None:
     for answer in (
         await world.http.get(other.path, headers=headers),
         await world.http.get(f"{other.path}/parts/0", headers=headers),
-        await world.http.post(f"{other.path}/states", json={"to": "registered"}, headers=headers),
+        await world.http.post(f"{other.path}/steps", json={"step": "register"}, headers=headers),
         await world.http.post(f"{other.path}/messages", json=sent, headers=headers),
         await world.http.get(f"{STAFF}/cases/{uuid.uuid4()}", headers=headers),
     ):

@@ -1,4 +1,4 @@
-"""What staff do to a case: steps of its state, assignments with a grant, answers to the reporter."""
+"""What staff do to a case: assignments with a grant, answers to the reporter."""
 
 import asyncio
 import uuid
@@ -21,61 +21,6 @@ from tests.intake.builders import (
     pointers,
     problem,
 )
-
-# --- states
-
-
-async def test_a_case_goes_through_its_states_and_each_step_is_kept_and_logged(
-    world: World, sql: Sql
-) -> None:
-    case, person = await filed(world), str(uuid.uuid4())
-    headers, day = world.token("desk", person=person), day_of(world.now())
-    for to in ("registered", "in_review", "closed", "in_review"):
-        answer = await world.http.post(f"{case.path}/states", json={"to": to}, headers=headers)
-        assert (answer.status_code, answer.json()) == (201, {"state": to, "day": day.isoformat()})
-    found = await world.case(case.id)
-    assert found["state"] == "in_review"
-    assert [line["state"] for line in found["states"]] == [
-        "received",
-        "registered",
-        "in_review",
-        "closed",
-        "in_review",
-    ]
-    assert [str(who) for (who,) in sql("SELECT person FROM intake.states WHERE place > 0")] == [person] * 4
-    view = await world.inbox(await world.open_inbox(case.report.keys.lookup))
-    assert view["states"] == found["states"]
-    logged = "SELECT count(*) FROM intake.log_records WHERE convert_from(record, 'UTF8') LIKE '%\"state\"%'"
-    assert sql(logged) == [(4,)]
-
-
-@pytest.mark.parametrize("to", ["in_review", "closed"])
-async def test_a_step_that_the_table_does_not_have_is_a_conflict(world: World, to: str) -> None:
-    case = await filed(world)
-    answer = await world.http.post(f"{case.path}/states", json={"to": to}, headers=world.token("desk"))
-    assert problem(answer) == (409, "conflict")
-    assert (await world.case(case.id))["state"] == "received"
-
-
-async def test_of_two_same_steps_at_once_one_is_a_conflict(world: World) -> None:
-    case = await filed(world)
-    answers = await asyncio.gather(
-        *(
-            world.http.post(f"{case.path}/states", json={"to": "registered"}, headers=world.token("desk"))
-            for _ in range(4)
-        )
-    )
-    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
-
-
-@pytest.mark.parametrize(
-    "body", [{"to": "received"}, {"to": "lost"}, {"to": None}, {}, {"to": "closed", "x": 1}]
-)
-async def test_an_unknown_state_is_refused(world: World, body: Json) -> None:
-    case = await filed(world)
-    answer = await world.http.post(f"{case.path}/states", json=body, headers=world.token("desk"))
-    assert problem(answer) == (422, "invalid")
-
 
 # --- assignment
 

@@ -33,7 +33,7 @@ async def ask(state: SimpleNamespace, key: IdempotencyKey, body: bytes, answer: 
         if known is not None:
             return True, known
         await asyncio.sleep(0.01)
-        await idempotency.finish(conn, KEYS, key.keep(answer))
+        await idempotency.finish(conn, KEYS, key, answer)
     return False, answer
 
 

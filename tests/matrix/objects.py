@@ -61,6 +61,7 @@ FOCUS: Mapping[str, Mapping[str, Value]] = {
     "request_id": _REQUEST,
     "passkey": {"own": _mine("passkey"), "other": _thing("passkey", "other"), "erased": _erased},
     "client": {"other": _thing("client", "other"), "erased": _erased},
+    "note_id": {"other": _thing("note", "other"), "erased": _erased},
     "upload_id": {"own": _thing("upload", "own"), "other": _thing("upload", "other"), "erased": _erased},
     "person": {
         "oneself": _oneself,
@@ -115,6 +116,19 @@ SPECIAL: Mapping[str, Mapping[str, Mapping[str, Value]]] = {
         "other": {"request_id": _thing("request", "lead")},
         "erased": {"request_id": _erased},
     },
+    "intake.end_disclosure": {
+        "own": {"case_id": _thing("case", "own"), "incident": _thing("incident", "own")},
+        "other": {"case_id": _thing("case", "other"), "incident": _thing("incident", "other")},
+        "erased": {"case_id": _thing("case", "own"), "incident": _erased},
+    },
+    **dict.fromkeys(
+        ("intake.link_cases", "intake.unlink_cases"),
+        {
+            "own": {"case_id": _thing("case", "own"), "other": _thing("case", "own")},
+            "other": {"case_id": _thing("case", "other"), "other": _thing("case", "own")},
+            "erased": {"case_id": _thing("case", "own"), "other": _erased},
+        },
+    ),
     "accounts.end_session": {
         "own": {"name": _thing("session", "auditor")},
         "other": {"name": _thing("session", "other")},
@@ -217,6 +231,7 @@ BODIES: Mapping[str, Callable[[World, str, str], Any]] = {
     "intake.decide_identity_request": lambda *_: {"decision": {}},
     "intake.release_identity_share": lambda _w, _who, r: {"seat": 2 if r == "other" else 1, "release": ""},
     "intake.sign_undertaking": lambda *_: {"undertaking": {}},
+    "intake.end_disclosure": lambda *_: {"result": "confirmed"},
     "accounts.propose_certificate": lambda w, who, r: _vouched(1)(w, who if who in ROLES else "lead", r),
     "accounts.complete_certificate": lambda w, who, r: _vouched(2)(w, who if who in ROLES else "lead", r),
     "accounts.store_group_key": lambda *_: {"data": ""},

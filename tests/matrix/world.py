@@ -154,7 +154,10 @@ class World:
 
     def restore(self) -> None:
         """Everything as it was when the snapshot was taken."""
-        lines = (f'DELETE FROM {n}; INSERT INTO {n} SELECT * FROM matrix."{n}"' for n in self.tables)
+        lines = (
+            f'DELETE FROM {n}; INSERT INTO {n} OVERRIDING SYSTEM VALUE SELECT * FROM matrix."{n}"'
+            for n in self.tables
+        )
         # As a replica, so that foreign keys need no order.
         self.rows("; ".join(["BEGIN", "SET LOCAL session_replication_role = replica", *lines, "COMMIT"]))
         for path, data in self.files.items():
@@ -169,6 +172,7 @@ async def fill(world: World) -> None:
     """Put everybody and everything there."""
     _people(world)
     await _cases(world)
+    _calls(world)
     _requests(world)
     await _drafts(world)
     await publish_log(world.apps["intake"].state, world.now)
@@ -245,6 +249,12 @@ async def _cases(world: World) -> None:
         world.add(
             "intake.protections", id=uuid.uuid4(), report_id=case, started=day, ends=day, status="asked"
         )
+        incident = world.things.setdefault("incident", {}).setdefault(relation, uuid.uuid4())
+        world.add(
+            "intake.disclosures",
+            id=incident, report_id=case, day=day, article="cc-424", status="recorded",
+            recorded_by=world.people["other"], sealed=b"facts",
+        )  # fmt: skip
         if relation == "own":
             world.secrets["inbox"] = await world.intake.open_inbox(report.keys.lookup)
             await _opened_long_ago(world, report.keys.lookup)
@@ -268,6 +278,21 @@ def _desk_part(world: World, case: UUID) -> int:
         size=4, sha256=bytes(32), sealed=b"part", chain="desk",
     )  # fmt: skip
     return int(number)
+
+
+def _calls(world: World) -> None:
+    """A call with a note that waits for the desk."""
+    call, note, day = _named("call"), _named("note"), world.now.date()
+    world.things["note"] = {"other": note}
+    world.add(
+        "intake.calls",
+        id=call, day=day, operator=world.people["operator"], kind="consultation", language="kk", named=False,
+        wrap_up="call-back-asked",
+    )  # fmt: skip
+    world.add(
+        "intake.call_notes",
+        id=note, call_id=call, day=day, kind="callback", desk="central", dir_seq=1, sealed=b"note",
+    )  # fmt: skip
 
 
 def _requests(world: World) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from services.cli.here import Here
 from services.cli.staff import NewColleague, administrator, certify, enrol_with_keys
+from services.client import steps
 from services.client.errors import NotHanded, Problem
 from services.client.filing import NewReport
 from services.client.reporter import Reporter
@@ -109,8 +110,8 @@ def dialogue(office: Office, reference: str, receipt: str, mark: str, files: dic
     assert case.narrative.answers["what"] == f"{mark} what"
     assert not case.differences
     assert {one.name for one in case.attachments} == set(files)
-    desk.set_state(line.id, "registered")
-    desk.set_state(line.id, "in_review")
+    steps.move(desk, line.id, "register")
+    steps.move(desk, line.id, "review")
     with pytest.raises(Problem) as hidden:
         investigator.case(line.id)
     assert hidden.value.status == 404

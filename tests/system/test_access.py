@@ -5,9 +5,12 @@ they can still open.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from services.cli.here import Here
@@ -21,6 +24,7 @@ from services.crypto.errors import CryptoError, Refused
 from services.crypto.grants import open_later_grant
 from services.crypto.packages import NewAttachment
 from services.crypto.payloads import open_payload
+from services.kit.postgres import ensure_cluster
 from tests.system.conftest import Server
 from tests.system.office import Office, new_report, opened_office
 from tests.system.test_markers import marker
@@ -70,6 +74,21 @@ def handed_on(desk: Desk, reporter: Reporter, mark: str, *people: str) -> tuple[
     for person in people[1:]:
         lead.assign(lead.case(case.line.id), desk.id(person))
     return case.line.id, filed.receipt
+
+
+@contextmanager
+def uncertified(desk: Desk, people: list[str]) -> Iterator[None]:
+    """These people have no certificate for a while, as when it has run out or ended."""
+    with (
+        ensure_cluster(desk.office.here.var / "postgres") as cluster,
+        psycopg.connect(cluster.superuser_conninfo("adal"), autocommit=True) as conn,
+    ):
+        run_out = "UPDATE accounts.certificates SET ended = %s WHERE person = ANY(%s)"
+        conn.execute(run_out, [date(2026, 1, 1), people])
+        try:
+            yield
+        finally:
+            conn.execute(run_out, [None, people])
 
 
 def texts(case: OpenedCase) -> list[str]:
@@ -185,6 +204,44 @@ def test_a_leaver_is_released_from_every_case_and_the_history_stays(desk: Desk, 
         assert desk.id("second") not in lead.case(case_id).line.assignees
         found = lead.call("GET", f"/api/intake/v1/staff/cases/{case_id}").json()["assignments"]
         assert [line["ended"] is not None for line in found if line["person"] == desk.id("second")] == [True]
+
+
+def test_two_without_certificates_are_removed_in_one_step(desk: Desk, reporter: Reporter) -> None:
+    mark = marker()
+    case_id, receipt = handed_on(desk, reporter, mark, "investigator", "second", "late")
+    lead = desk.session("lead")
+    left = [desk.id("second"), desk.id("late")]
+    with uncertified(desk, left):
+        for person in left:
+            with pytest.raises((Refused, CryptoError)):
+                lead.end_access(lead.case(case_id), person)
+        with pytest.raises((Refused, CryptoError)):
+            lead.end_access(lead.case(case_id), desk.id("investigator"))
+        with pytest.raises(LookupError):
+            lead.end_access(lead.case(case_id), left[0], [left[1], desk.id("deputy")])
+        lead.end_access(lead.case(case_id), left[0], [left[1]])
+        assert set(lead.case(case_id).line.assignees) == {desk.id("investigator"), desk.id("lead")}
+    reporter.inbox(receipt).send(f"{mark} afterwards")
+    assert texts(desk.session("investigator").case(case_id)) == [f"{mark} afterwards"]
+    for name in ("second", "late"):
+        with pytest.raises(Problem):
+            desk.session(name).case(case_id)
+
+
+def test_two_leavers_are_released_together(desk: Desk, reporter: Reporter) -> None:
+    both, one = (
+        handed_on(desk, reporter, marker(), "second", "late")[0],
+        handed_on(desk, reporter, marker(), "second")[0],
+    )
+    lead = desk.session("lead")
+    left = [desk.id("second"), desk.id("late")]
+    with uncertified(desk, left):
+        alone = dict(lead.release(left[0]))
+        assert {type(error) for error in alone.values()} == {type(None), Refused}
+        together = dict(lead.release(left[0], [left[1]]))
+        assert set(together.values()) == {None}
+    for case_id in (both, one):
+        assert not set(left) & set(lead.case(case_id).line.assignees)
 
 
 def test_a_lead_leaves_when_another_has_the_case(desk: Desk, reporter: Reporter) -> None:

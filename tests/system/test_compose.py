@@ -14,12 +14,20 @@ import yaml  # type: ignore[import-untyped]
 
 from services import migrate
 from services.first_run import SERVICES
+from services.intake.internal import InternalSettings
 from tests.system.gateway import REPOSITORY
 
 DEPLOY = REPOSITORY / "deploy"
-LONG_RUNNING = {*SERVICES, "gateway", "postgres"}
+#: What the sender needs it has only where an operator asks for it: docker-compose --profile sender.
+LONG_RUNNING = {*SERVICES, "gateway", "postgres", "intake-feed", "sender"}
+#: The gateway publishes ports, the sender sends; nobody else has a way out.
+OUTSIDE = {"gateway": "outside", "sender": "sender-out"}
 #: What an operator has to fill in, and what stands for it here.
-FILLED = {"ROOT-1": "cm9vdC0x", "ROOT-2": "cm9vdC0y", "ROOT-3": "cm9vdC0z", "TOKEN-KEY": "dG9rZW4"}
+FILLED = {
+    "ROOT-1": "cm9vdC0x", "ROOT-2": "cm9vdC0y", "ROOT-3": "cm9vdC0z", "TOKEN-KEY": "dG9rZW4",
+    "HASH-REWARDS": "1" * 64, "HASH-REGISTRY": "2" * 64,
+    "ENDPOINT": "https://hooks.adal.example/", "MAIL-FROM": "adal@adal.example",
+}  # fmt: skip
 
 
 def docker_compose() -> str:
@@ -52,7 +60,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(REPOSITORY / "docker-compose.yml", made)
     (made / "deploy" / "env").mkdir(parents=True)
     for example in (DEPLOY / "env").glob("*.env.example"):
-        shutil.copy(example, made / "deploy" / "env" / example.stem)
+        text = example.read_text()
+        for placeholder, value in FILLED.items() if example.stem in ("sender.env", "intake-feed.env") else ():
+            text = text.replace(placeholder, value)
+        (made / "deploy" / "env" / example.stem).write_text(text)
     return made
 
 
@@ -60,7 +71,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def resolved(folder: Path) -> dict[str, Any]:
     """The file as docker-compose understands it."""
     done = subprocess.run(
-        [docker_compose(), "config"], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+        [docker_compose(), "--profile", "sender", "config"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
     assert not re.search("warn", done.stderr, re.IGNORECASE), done.stderr
@@ -91,7 +107,7 @@ def test_every_container_is_confined(resolved: dict[str, Any], name: str) -> Non
     assert found["cap_drop"] == ["ALL"]
     assert found["security_opt"] == ["no-new-privileges:true"]
     assert found["ulimits"] == {"core": 0}
-    assert found["dns"] == ["127.0.0.1"]
+    assert found["dns"] == ["127.0.0.1"]  # the sender's too, unless the operator names a server
     assert not {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc"} & set(found)
     if "build" in found:
         assert "user" not in found
@@ -113,15 +129,35 @@ def test_no_port_of_the_host_but_the_gateways(resolved: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_shares_no_network_with_another(resolved: dict[str, Any], name: str) -> None:
     networks = set(resolved["services"][name]["networks"])
-    assert networks == {f"edge-{name}", f"{name}-db"}
+    told = name in ("rewards", "registry")
+    assert networks == {f"edge-{name}", f"{name}-db"} | ({f"feed-{name}"} if told else set())
     beside = {other for other, found in resolved["services"].items() if networks & set(found["networks"])}
-    assert beside == {name, "gateway", "postgres"}
+    assert beside == {name, "gateway", "postgres"} | ({"intake-feed"} if told else set())
 
 
-def test_only_the_gateway_is_on_a_network_with_a_way_out(resolved: dict[str, Any]) -> None:
+def test_the_internal_port_is_reached_by_those_who_ask_it_and_by_nobody_else(
+    resolved: dict[str, Any],
+) -> None:
+    found = resolved["services"]["intake-feed"]
+    networks = set(found["networks"])
+    beside = {
+        other for other, service in resolved["services"].items() if networks & set(service["networks"])
+    } - {"intake-feed"}
+    assert beside == {"rewards", "registry", "sender", "postgres"}
+    for network in networks:
+        on_it = {other for other, service in resolved["services"].items() if network in service["networks"]}
+        assert len(on_it) == 2
+    assert secrets_of(resolved, "intake-feed") == {"intake_database_url"}
+    assert "services.intake.internal:create_internal_app" in str(found["command"])
+    assert "intake-feed" not in (DEPLOY / "gateway" / "upstreams.conf").read_text()
+
+
+def test_only_the_gateway_and_the_sender_are_on_a_network_with_a_way_out(resolved: dict[str, Any]) -> None:
     outside = {name for name, found in resolved["networks"].items() if not found.get("internal")}
-    assert outside == {"outside"}
-    assert {n for n, s in resolved["services"].items() if outside & set(s["networks"])} == {"gateway"}
+    assert outside == set(OUTSIDE.values())
+    for name, network in OUTSIDE.items():
+        assert {n for n, s in resolved["services"].items() if network in s["networks"]} == {name}
+    assert set(resolved["services"]["sender"]["networks"]) == {"feed-sender", "sender-out"}
     assert not set(resolved["services"]["gateway"]["networks"]) & set(
         resolved["services"]["postgres"]["networks"]
     )
@@ -131,12 +167,14 @@ def test_only_the_gateway_is_on_a_network_with_a_way_out(resolved: dict[str, Any
 def test_what_runs_is_watched(resolved: dict[str, Any], name: str) -> None:
     found = resolved["services"][name]
     assert found["restart"] == "unless-stopped"
-    assert (name in SERVICES) == ("/readyz" in str(found["healthcheck"]["test"]))
+    watched = str(found.get("healthcheck", {}).get("test"))
+    assert (name in {*SERVICES, "intake-feed"}) == ("/readyz" in watched)
+    assert ("healthcheck" in found) == (name != "sender")  # it listens nowhere
 
 
 def test_services_wait_for_the_migrations_and_the_gateway_for_the_services(resolved: dict[str, Any]) -> None:
     waits = {name: found.get("depends_on", {}) for name, found in resolved["services"].items()}
-    for name in SERVICES:
+    for name in (*SERVICES, "intake-feed"):
         assert waits[name] == {"migrations": {"condition": "service_completed_successfully"}}
     assert waits["migrations"] == {"postgres": {"condition": "service_healthy"}}
     assert waits["gateway"] == {name: {"condition": "service_healthy"} for name in SERVICES}
@@ -156,7 +194,8 @@ def test_each_secret_goes_only_where_it_is_needed(resolved: dict[str, Any]) -> N
         service = secret.split("_")[0]
         if secret.endswith("_database_url"):
             owner = secret.startswith("administrator") or "_owner_" in secret
-            assert found == ({"migrations"} if owner else {service, "migrations"})
+            feed = {"intake-feed"} if secret == "intake_database_url" else set()
+            assert found == ({"migrations"} if owner else {service, "migrations"} | feed)
         else:
             assert found == {"gateway" if service == "tls" else service}
 
@@ -175,7 +214,8 @@ def test_the_file_and_the_examples_hold_no_secret() -> None:
     pages = [REPOSITORY / "docker-compose.yml", *(DEPLOY / "env").glob("*.example")]
     for page in pages:
         text = page.read_text()
-        assert "://" not in re.sub(r"https?://127\.0\.0\.1|postgresql\+psycopg:// URL", "", text), page
+        known = r"https?://127\.0\.0\.1|http://intake-feed:8000|postgresql\+psycopg:// URL"
+        assert "://" not in re.sub(known, "", text), page
         assert not re.search(r"PASSWORD[=:]", text), page
         assert not re.search(r"[A-Za-z0-9_-]{43}", text), page
 
@@ -193,10 +233,16 @@ def test_git_and_docker_see_no_real_settings_and_no_secrets() -> None:
     assert set(allowed) == {"!requirements.lock", "!migrations", "!services", "!deploy/postgres"}
 
 
-@pytest.mark.parametrize("service", SERVICES)
+def settings_class(service: str) -> Any:
+    if service == "intake-feed":
+        return InternalSettings
+    return importlib.import_module(f"services.{service}.settings").Settings
+
+
+@pytest.mark.parametrize("service", [*SERVICES, "intake-feed", "sender"])
 def test_examples_name_every_setting_and_its_default(service: str) -> None:
-    fields = importlib.import_module(f"services.{service}.settings").Settings.model_fields
-    prefix, found = f"ADAL_{service.upper()}_", settings_in(service)
+    fields = settings_class(service).model_fields
+    prefix, found = f"ADAL_{service.removesuffix('-feed').upper()}_", settings_in(service)
     assert {name.removeprefix(prefix).lower() for name in found} == set(fields) - {"database_url"}
     text = (DEPLOY / "env" / f"{service}.env.example").read_text()
     for name in re.findall(r"^#(ADAL_[A-Z0-9_]+)=", text, re.MULTILINE):
@@ -205,7 +251,7 @@ def test_examples_name_every_setting_and_its_default(service: str) -> None:
         assert written == (default if isinstance(default, str) else json.dumps(default)), name
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", [*SERVICES, "intake-feed", "sender"])
 def test_a_service_accepts_the_example_as_docker_compose_reads_it(
     resolved: dict[str, Any], service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,11 +260,15 @@ def test_a_service_accepts_the_example_as_docker_compose_reads_it(
     given = resolved["services"][service]["environment"]
     for name, value in given.items():
         monkeypatch.setenv(name, str(value))
-    made = importlib.import_module(f"services.{service}.settings").Settings()
-    assert made.environment == "production"
-    assert made.token_keys == ("TOKEN-KEY",)
+    made = settings_class(service)()
+    if service in SERVICES:
+        assert made.environment == "production"
+        assert made.token_keys == ("TOKEN-KEY",)
     mounted = {f"/run/secrets/{secret}" for secret in secrets_of(resolved, service)}
-    assert {value for name, value in given.items() if name.endswith("_FILE")} == mounted
+    named = {value for name, value in given.items() if name.endswith("_FILE")} - {"/state/queues.json"}
+    if service == "sender":
+        named |= {str(endpoint.secret_file) for endpoint in made.endpoints}
+    assert named == mounted
 
 
 def test_the_migration_job_gets_every_url_it_reads(resolved: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ SEALED_TABLES = (
     "grants",
     "shares",
     "states",
+    "classifications",
     "directories",
     "identity_reasons",
     "identity_decisions",
@@ -20,23 +21,48 @@ SEALED_TABLES = (
     "undertakings",
     "identity_openings",
     "disclosures",
+    "disclosure_ends",
+    "case_notes",
+    "packages_made",
+    "tombstones",
 )
 
 #: Tables of intake on which its login may UPDATE, and which columns. Anything else is refused.
 UPDATES = {
     "reports": {
         *("state", "lookup_mac", "pending_lookup_mac", "pending_part", "pending_n", "code_replaced_on"),
-        *("retaliation_on", "carried", "pending_carried"),
+        *("retaliation_on", "carried", "pending_carried", "code_suspect_on", "code_suspect"),
+        *("classification", "body", "outcome", "outcome_on", "register_by", "lane"),
     },
+    "deadlines": {"due", "met_on", "ended_on", "reason", "warned_on", "escalated_on"},
+    "calendars": {"digest", "day"},
     "assignments": {"ended"},
     "protections": {"status"},
+    "call_notes": {"done_on", "done_by"},
+    "case_reads": {"number", "day"},
+    "holds": {"released_by", "released_on"},
+    "deletions": {"refused_by", "refused_on"},
+    "notice_addresses": {"sealed"},
     "drafts": {"expires"},
     "identity_requests": {"state"},
     "uploads": {"received", "stored", "segments", "sha256"},
     "idempotency_keys": {"answer"},
     "job_runs": {"name", "started", "finished", "done", "error"},
+    "outbox": {"position"},
+    "feed_consumers": {"given", "acknowledged"},
 }
-DELETES = {"spent_challenges", "idempotency_keys", "drafts", "uploads", "grants"}
+DELETES = {
+    "outbox",
+    "spent_challenges",
+    "idempotency_keys",
+    "drafts",
+    "uploads",
+    "grants",
+    "notice_addresses",
+    "case_labels",
+    "case_links",
+    "doomed_blobs",
+}
 
 
 def connect(database: Database, service: str, owner: bool = False) -> psycopg.Connection:
@@ -180,6 +206,38 @@ def test_the_catalogue_grants_accounts_nothing_more(migrated: Database) -> None:
             assert columns == ACCOUNTS_UPDATES.get(table, set()), table
             row = conn.execute(may, [name, name, name]).fetchone()
             assert row == (table in ACCOUNTS_DELETES, False, False), table
+
+
+@pytest.mark.parametrize("service", ["rewards", "registry"])
+def test_the_catalogue_lets_a_consumer_add_what_it_was_told_and_change_none_of_it(
+    migrated: Database, service: str
+) -> None:
+    may_update = {
+        "feed_cursor": {"position", "missed"},
+        "job_runs": {"name", "started", "finished", "done", "error"},
+    }
+    query = (
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 "
+        "AND NOT attisdropped AND has_column_privilege(%s, attrelid, attnum, 'UPDATE')"
+    )
+    with migrated.superuser() as conn:
+        for table in _tables(migrated, service):
+            name, login = f"{service}.{table}", f"adal_{service}"
+            columns = {column for (column,) in conn.execute(query, [name, login]).fetchall()}
+            assert columns == may_update.get(table, set()), table
+            row = conn.execute(
+                "SELECT has_table_privilege(%s, %s, 'DELETE'), has_table_privilege(%s, %s, 'TRUNCATE')",
+                [login, name, login, name],
+            ).fetchone()
+            assert row == (False, False), table
+
+
+def test_intake_cannot_rewrite_an_event_that_waits(migrated: Database) -> None:
+    with connect(migrated, "intake") as conn:
+        for column in ("id", "written", "consumer", "kind", "day", "person", "sealed"):
+            assert refused(conn, f"UPDATE intake.outbox SET {column} = DEFAULT")
+        assert refused(conn, "TRUNCATE intake.outbox")
+        assert refused(conn, "DELETE FROM intake.feed_consumers")
 
 
 def _tables(database: Database, schema: str) -> list[str]:

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, FilePayload, Page, Request, expect
 
 from services.cli.here import Here
 from services.cli.staff import administrator, certify, enrol_with_keys
+from services.client import steps
 from services.client.staff import StaffSession
 from services.crypto.packages import NewAttachment
 from services.kit.i18n import LANGUAGES
@@ -162,7 +163,7 @@ def read_and_write(walk: Walk, code: str, mark: str, desk: StaffSession, referen
     case = desk.case(desk.find(reference).id)
     assert case.narrative.answers["what"] == f"{mark} what"
     assert [file.name for file in case.attachments] == [f"{mark} бір.txt", "two.bin"]
-    desk.set_state(case.line.id, "registered")
+    steps.move(desk, case.line.id, "register")
     desk.answer(case, f"{mark} question", [NewAttachment(f"{mark}.txt", "text/plain", mark.encode() * 3)])
 
     walk.page.locator("form[action$='/inbox'] button").click()

@@ -12,7 +12,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import {
   CryptoError, Intake, Problem, Refused, checkDirectory, checkFiled, checkIncluded, checkStanding, derive, idempotencyKey,
-  openAttachment, openReplies, parseReceipt, proven, safeName, sealIdentity, sealMessage, sealNewKeys, sealReport,
+  openAttachment, openReplies, outcomeDiffers, parseReceipt, proven, safeName, sealIdentity, sealMessage, sealNewKeys, sealReport,
   sealReportWithUploads, newReceipt,
   type Carried, type Directory, type Fields, type Filed, type Inbox, type InboxView, type JsonObject,
   type LargeAttachment,
@@ -83,9 +83,9 @@ async function visitInbox(intake: Intake, directory: Directory, input: InboxInpu
   const keys = await derive(parseReceipt(input.receipt));
   const inbox = await intake.openInbox(keys.lookup);
   const view = await inbox.view();
-  const { replies, rejected, newest } = await openReplies(view, keys, [directory], (number) => inbox.part(number));
+  const { replies, outcomes, rejected, newest } = await openReplies(view, keys, [directory], (number) => inbox.part(number));
   const proof = view.published ? await intake.proof(view.leaf) : null;
-  const vouched = proven(view, keys, replies);
+  const vouched = proven(view, keys, [...replies, ...outcomes]);
   if (!vouched && (input.message || input.identity || input.replace_code)) {
     throw new Refused("the code was replaced and no reply vouches for the report's keys yet");
   }
@@ -97,6 +97,9 @@ async function visitInbox(intake: Intake, directory: Directory, input: InboxInpu
     included: proof !== null && checkIncluded(proof, view.leaf, directory).size > 0,
     log: proof === null ? null : checkStanding(proof, view.leaf, directory, view.filedOn).standing,
     replies: await Promise.all(replies.map((reply) => shown(reply, view, inbox, keys, input.save))),
+    outcome: view.outcome,
+    outcomes,
+    outcomeDiffers: outcomeDiffers(view, outcomes),
     rejected,
     sent: await send(intake, inbox, view, keys, directory, newest, input),
   };

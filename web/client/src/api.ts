@@ -19,6 +19,8 @@ export interface Filed {
   reference: string;
   rid: string;
   day: string;
+  /** The last day to register it; null while the working days of that year are not known. */
+  register_by: string | null;
   promise: Signed;
   record: JsonObject;
   salt: string;

@@ -5,7 +5,7 @@
 
 import { b64u } from "./base64.js";
 import { members, type Json } from "./canonical.js";
-import { Refused } from "./errors.js";
+import { FormatError, Refused } from "./errors.js";
 import { parseRecipient } from "./identities.js";
 import { parseVkey } from "./notes.js";
 import { ZERO32 } from "./payloads.js";
@@ -16,6 +16,8 @@ import { checkDocument, digest, type Signed } from "./signatures.js";
 export type Desk = { id: string; month: string; recipient: string; verify_key: string };
 export type Certifier = { id: string; verify_key: string };
 export type Log = { origin: string; vkey: string };
+/** A service that outcomes, or the notifier, that addresses are sealed to. */
+export type Service = { id: "registry" | "rewards" | "notifier"; recipient: string };
 
 /** A directory; `digest` is that of its document, `k` of `n` seats open an identity. */
 export interface Directory {
@@ -31,6 +33,7 @@ export interface Directory {
   certifiers: Certifier[];
   logs: Log[];
   witnesses: string[];
+  services: Service[];
   k: number;
   n: number;
 }
@@ -39,6 +42,7 @@ const ROOT_THRESHOLD = 2;
 const THRESHOLD = 2;
 const LONGEST = 90 * 24 * 3600 * 1000;
 const MAX_LINES = 255;
+const SERVICES = ["registry", "rewards", "notifier"] as const;
 const MEMBERS = [
   "certifiers", "desks", "environment", "logs", "payments", "previous", "seats", "sequence",
   "thresholds", "v", "valid_from", "valid_until", "witnesses",
@@ -68,7 +72,7 @@ export function checkDirectory(doc: Signed, pins: Pins): Directory {
 
 /** The shape of a directory, without trust in it. Errors: FormatError; Refused if it breaks a rule in itself. */
 export function parseDirectory(doc: Signed): Directory {
-  const body = members(doc.body, MEMBERS);
+  const body = members(doc.body, MEMBERS, ["services"]);
   version(body["v"]);
   const thresholds = members(body["thresholds"], ["certifiers", "identity", "payments"]);
   const seats = items(body["seats"], MAX_LINES).map(parseSeat);
@@ -85,6 +89,7 @@ export function parseDirectory(doc: Signed): Directory {
     certifiers: items(body["certifiers"], MAX_LINES).map(parseCertifier),
     logs: items(body["logs"], MAX_LINES).map(parseLog),
     witnesses: items(body["witnesses"], MAX_LINES).map(vkey),
+    services: "services" in body ? parseServices(body["services"]!) : [],
     k: integer(thresholds["identity"]),
     n: seats.length,
   };
@@ -96,13 +101,21 @@ export function parseDirectory(doc: Signed): Directory {
 
 /** Every public key in it, as text. */
 export function directoryKeys(directory: Directory): string[] {
-  const { desks, seats, payments, certifiers, logs, witnesses } = directory;
+  const { desks, seats, payments, certifiers, logs, witnesses, services } = directory;
   return [
     ...desks.flatMap((desk) => [desk.recipient, desk.verify_key]),
     ...[...seats, ...payments].flatMap((seat) => [seat.recipient, seat.verify_key]),
     ...certifiers.map((certifier) => certifier.verify_key),
     ...[...logs.map((log) => log.vkey), ...witnesses].map((found) => b64u(parseVkey(found).key)),
+    ...services.map((service) => service.recipient),
   ];
+}
+
+/** The recipient of `rewards` or `registry`, to seal an outcome to. Error: Refused when there is none. */
+export function serviceOf(directory: Directory, id: Service["id"]): string {
+  const found = directory.services.find((service) => service.id === id);
+  if (!found) throw new Refused("no such service");
+  return found.recipient;
 }
 
 /** The desk's key to seal to: of this UTC month, else of the latest month before. Error: Refused. */
@@ -125,6 +138,7 @@ function checkWhole(directory: Directory): void {
   refuseDoubles(directory.desks.map((desk) => `${desk.id} ${desk.month}`));
   refuseDoubles(directory.certifiers.map((certifier) => certifier.id));
   refuseDoubles(directory.logs.map((log) => log.origin));
+  refuseDoubles(directory.services.map((service) => service.id));
   if ((directory.sequence === 1) !== (directory.previous === ZERO32)) {
     throw new Refused("the first directory, and no other, has no previous one");
   }
@@ -173,6 +187,16 @@ function parseCertifier(value: Json): Certifier {
 function parseLog(value: Json): Log {
   const found = members(value, ["origin", "vkey"]);
   return { origin: text(found["origin"], 255), vkey: vkey(found["vkey"]!) };
+}
+
+/** No services, no member: an empty list would be a second spelling. */
+function parseServices(value: Json): Service[] {
+  const found = items(value, SERVICES.length);
+  if (found.length === 0) throw new FormatError("an empty list is left out");
+  return found.map((line) => {
+    const { id, recipient } = members(line, ["id", "recipient"]);
+    return { id: oneOf(id, SERVICES), recipient: parseRecipient(recipient) };
+  });
 }
 
 function vkey(value: Json): string {

@@ -9,10 +9,12 @@ import { b64u, unb64, unb64u } from "./base64.js";
 import { sha256 } from "./bytes.js";
 import { same } from "./canonical.js";
 import { checkCertificate } from "./certificates.js";
+import { parseDeadlines, type Deadline } from "./deadlines.js";
 import type { Directory } from "./directories.js";
 import { BadSignature, CryptoError, FormatError, Refused, WrongKey } from "./errors.js";
 import type { HybridIdentity } from "./identities.js";
 import { parseManifest, type Manifest } from "./manifests.js";
+import { parseOutcome, type Outcome } from "./outcomes.js";
 import { checkPayload, openPayload, ZERO32, type Header, type OpenedPayload } from "./payloads.js";
 import type { ReceiptKeys } from "./receipts.js";
 import { openCarried, reportRecipientOf, type Carried } from "./reportkeys.js";
@@ -47,11 +49,15 @@ export interface InboxView {
   codeReplacedOn: string | null;
   /** When custodians opened who the reporter is, and on what ground (a code), as far as the server shows it. */
   openings: { day: string; ground: string }[];
+  /** How a closed case ended, as far as it stands in clear; null for a case that is open. */
+  outcome: { day: string; kind: string } | null;
   manifest: Manifest;
   signature: string;
   leaf: string;
   published: boolean;
   filedOn: string;
+  /** Time limits of the law, and the EU benchmark beside them, as the server says them. */
+  deadlines: Deadline[];
   parts: PartInfo[];
   next: { n: number; prev: string };
   /** The reporter's own note of the newest report key, written when the code was replaced. */
@@ -69,6 +75,16 @@ export interface Reply {
   attachments: Envelope[];
 }
 
+/** How the case ended on a day: opened, checked and believed; `signer` as of a reply. */
+export interface Ended {
+  number: number;
+  n: number;
+  by: "desk" | "staff";
+  day: string;
+  signer: string;
+  outcome: Outcome;
+}
+
 export interface Rejected {
   number: number;
   /** `key`: sealed to a receipt that was replaced since; `signature`, `place` or `form`: not to be believed. */
@@ -78,6 +94,8 @@ export interface Rejected {
 /** The desk's chain as this receipt reads it; `newest` is the report's newest key, null for the manifest's. */
 export interface Opened {
   replies: Reply[];
+  /** One for each time that the case was closed. */
+  outcomes: Ended[];
   rejected: Rejected[];
   newest: Carried | null;
 }
@@ -94,11 +112,13 @@ export function parseView(value: unknown): InboxView {
     state: String(found["state"]),
     codeReplacedOn: found["code_replaced_on"] === null ? null : day(found["code_replaced_on"]),
     openings: items(found["openings"] ?? [], MAX_OPENINGS).map(parseOpening),
+    outcome: (found["outcome"] ?? null) === null ? null : parseInClear(found["outcome"]),
     manifest: parseManifest(found["manifest"]),
     signature: found["signature"] as string,
     leaf: bytes32(found["leaf"]),
     published: found["published"] === true,
     filedOn: day(found["filed_on"]),
+    deadlines: parseDeadlines(found["deadlines"]),
     parts: parseParts(found["parts"]),
     next: { n: integer(next?.["n"]), prev: bytes32(next?.["prev"]) },
     carried: (found["carried"] ?? null) === null ? null : unb64(found["carried"]),
@@ -111,6 +131,18 @@ function parseOpening(value: unknown): { day: string; ground: string } {
   const found = value as Record<string, unknown> | null;
   if (typeof found !== "object" || found === null) throw new FormatError("not an object");
   return { day: day(found["day"]), ground: code(found["ground"]) };
+}
+
+function parseInClear(value: unknown): { day: string; kind: string } {
+  const found = value as Record<string, unknown> | null;
+  if (typeof found !== "object" || found === null) throw new FormatError("not an object");
+  return { day: day(found["day"]), kind: code(found["kind"]) };
+}
+
+/** Whether the outcome in clear is another than the last one that could be opened: the server changed it. */
+export function outcomeDiffers(view: InboxView, outcomes: readonly Ended[]): boolean {
+  const last = outcomes.at(-1);
+  return view.outcome !== null && last !== undefined && last.outcome.facts.kind !== view.outcome.kind;
 }
 
 /** The parts of the reporter's chain, or of the one that desk and staff share. Error: Refused if one is missing. */
@@ -133,6 +165,7 @@ export async function openReplies(
   fetchPart: (number: number) => Promise<Uint8Array>,
 ): Promise<Opened> {
   const replies: Reply[] = [];
+  const outcomes: Ended[] = [];
   const rejected: Rejected[] = [];
   let newest: Carried | null = null;
   let prev = ZERO32;
@@ -142,6 +175,9 @@ export async function openReplies(
       const { opened, signer, by } = await openPart(file, part, view.rid, prev, keys.identity, directories);
       if (part.role === "report-keys") {
         newest = { n: part.n!, part: part.sha256, recipient: reportRecipientOf(opened.body) };
+      } else if (part.role === "outcome") {
+        const outcome = parseOutcome(opened.body);
+        outcomes.push({ number: part.number, n: part.n!, by, day: part.day, signer, outcome });
       } else {
         replies.push(replyOf(opened, part, by, signer));
       }
@@ -153,7 +189,7 @@ export async function openReplies(
     }
     prev = part.sha256;
   }
-  return { replies, rejected, newest };
+  return { replies, outcomes, rejected, newest };
 }
 
 /** What an earlier code of this reporter noted of a `report-keys` part, which was sealed to that code. */
@@ -173,7 +209,7 @@ async function notedOf(part: PartInfo, view: InboxView, keys: ReceiptKeys): Prom
  * signature, or, when the code was replaced, by a believed reply, which names the id of the report and so its key.
  * Error: BadSignature when the receipt was never replaced and still did not sign.
  */
-export function proven(view: InboxView, keys: ReceiptKeys, replies: readonly Reply[]): boolean {
+export function proven(view: InboxView, keys: ReceiptKeys, replies: readonly (Reply | Ended)[]): boolean {
   try {
     verify(keys.signing.verifyKey, "manifest", view.manifest, view.signature);
     return true;
@@ -195,7 +231,7 @@ async function openPart(
   const opened = await openPayload(file, identity);
   const n = part.n!;
   const by = oneOf(part.by, ["desk", "staff"] as const);
-  const type = part.role === "report-keys" ? "report-keys" : "message";
+  const type = part.role === "report-keys" || part.role === "outcome" ? part.role : "message";
   const place = { rid, type, by, n, prev } as const;
   return { opened, signer: signerOf(opened, place, part.day, directories), by };
 }

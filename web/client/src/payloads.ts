@@ -15,7 +15,7 @@ import { verify, type SigningKey } from "./signatures.js";
 
 /** 32 zero bytes, base64url: the `prev` of the first part of a chain. */
 export const ZERO32 = b64u(new Uint8Array(32));
-const TYPES = ["narrative", "identity", "message", "reporter-keys", "retaliation", "report-keys"] as const;
+const TYPES = ["narrative", "identity", "message", "reporter-keys", "retaliation", "report-keys", "outcome"] as const;
 const AUTHORS = ["reporter", "desk", "staff"] as const;
 
 /** Type, author, report, directory, place `n` in the author's chain and the hash of the file before. */
@@ -82,6 +82,9 @@ export function checkPayloadSignature(opened: OpenedPayload, verifyKey: string):
 
 function parseHeader(value: unknown): Header {
   const found = members(value, ["by", "dir_seq", "n", "prev", "rid", "type", "v"]);
+  if (found["type"] === "outcome" && found["by"] === "reporter") {
+    throw new FormatError("an outcome is no reporter's to write");
+  }
   return {
     by: oneOf(found["by"], AUTHORS),
     dir_seq: integer(found["dir_seq"], 1),

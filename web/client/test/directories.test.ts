@@ -6,7 +6,7 @@ import { b64u } from "../src/base64.js";
 import { random } from "../src/bytes.js";
 import type { JsonObject } from "../src/canonical.js";
 import { checkCertificate } from "../src/certificates.js";
-import { checkDirectory, deskOf, type Directory } from "../src/directories.js";
+import { checkDirectory, deskOf, serviceOf, type Directory } from "../src/directories.js";
 import { BadSignature, CryptoError, FormatError, Refused } from "../src/errors.js";
 import { HybridIdentity } from "../src/identities.js";
 import { digest, parseSigned, signDocument, SigningKey } from "../src/signatures.js";
@@ -67,6 +67,16 @@ test("an older directory, a fork and another environment are refused", () => {
   assert.throws(() => check({ environment: "production" }, { last: world.directory }), Refused);
   assert.throws(() => check({ sequence: 2 }), Refused);
   assert.throws(() => check({ previous }), Refused);
+});
+
+test("outcomes are sealed to a service's own key, where the directory has one", async () => {
+  const { recipient } = await HybridIdentity.generate();
+  const directory = check({ services: [{ id: "rewards", recipient }] });
+  assert.equal(serviceOf(directory, "rewards"), recipient);
+  assert.throws(() => serviceOf(directory, "registry"), Refused);
+  assert.deepEqual(world.directory.services, []);
+  assert.throws(() => check({ services: [{ id: "rewards", recipient: world.desk.identity.recipient }] }), Refused);
+  assert.throws(() => check({ services: [] }), FormatError);
 });
 
 test("one key in two places is refused, roots included", () => {

@@ -10,7 +10,7 @@ import { checkDirectory } from "../src/directories.js";
 import { BadSignature, CryptoError, FormatError, Refused, WrongKey } from "../src/errors.js";
 import { openGrant } from "../src/grants.js";
 import { HybridIdentity } from "../src/identities.js";
-import { openReplies, parseView, proven, type InboxView, type Opened } from "../src/inbox.js";
+import { openReplies, outcomeDiffers, parseView, proven, type Ended, type InboxView, type Opened } from "../src/inbox.js";
 import { sealReport, type SealedReport } from "../src/packages.js";
 import { checkPayload, openPayload, sealPayload, type Header } from "../src/payloads.js";
 import { checkFiled, checkIncluded } from "../src/promises.js";
@@ -251,6 +251,50 @@ test("no challenge is asked: none is sent", async () => {
   } finally {
     open.stop();
   }
+});
+
+/** How the case ended, as desk or staff (or somebody else) put it into the chain. */
+async function end(
+  kind: string,
+  changes: { header?: Partial<Header>; body?: object; signing?: SigningKey; role?: string } = {},
+): Promise<void> {
+  const by = changes.header?.by ?? "desk";
+  const readers = [report.recipient, sealed.keys.identity.recipient];
+  const head: Header = { by, dir_seq: 1, rid: view.rid, type: "outcome", v: 1, ...service.next(by), ...changes.header };
+  const outcome = { act: null, articles: [], bribe: null, damage: null, gravity: null, kind, value_of_benefits: null };
+  const body = { claim: b64u(new Uint8Array(32)), outcome, text: "Іс аяқталды", ...changes.body };
+  const file = await sealPayload(head, body, changes.signing ?? world.desk.signing, readers);
+  service.add(changes.role ?? "outcome", by, file);
+}
+
+test("an outcome is read apart from the replies, and compared with what stands in clear", async () => {
+  await reply("wait");
+  await end("explained");
+  const { replies, outcomes, rejected } = await read();
+  assert.deepEqual([replies.map(({ text }) => text), rejected], [["wait"], []]);
+  const [{ outcome, n, by, signer }] = outcomes as [Ended];
+  assert.deepEqual([outcome.facts.kind, outcome.text, n, by, signer], ["explained", "Іс аяқталды", 1, "desk", "central"]);
+  assert.equal(view.outcome, null);
+  for (const [kind, differs] of [["explained", false], ["convicted", true]] as const) {
+    const seen = parseView({ ...(await viewJson()) as object, outcome: { kind, day: "2026-11-24", labels: {} } });
+    assert.equal(outcomeDiffers(seen, outcomes), differs);
+  }
+  const wrong = { ...(await viewJson()) as object, outcome: { kind: "a b", day: "2026-11-24" } };
+  assert.throws(() => parseView(wrong), FormatError);
+});
+
+test("an outcome by anybody else, of another report or moved, does not count", async () => {
+  await end("explained", { signing: SigningKey.generate() });
+  await end("explained", { header: { rid: b64u(random(32)) } });
+  await end("explained", { header: { n: 9 } });
+  await end("explained", { body: { claim: "short" } });
+  await end("explained", { role: "message" });
+  await reply("words", { header: { type: "message" } });
+  service.parts.at(-1)!.role = "outcome";
+  const { replies, outcomes, rejected } = await read();
+  assert.deepEqual([replies, outcomes], [[], []]);
+  assert.deepEqual(rejected.map(({ reason }) => reason), ["signature", "place", "place", "form", "place", "place"]);
+  await assert.rejects(end("explained", { header: { by: "reporter" } }), FormatError);
 });
 
 /** The desk gives the report a new key: sealed to the new key and the reporter's. */

@@ -117,7 +117,7 @@ export class Service {
     const salt = b64u(random(32));
     this.leaf = leafHash(salt, record);
     const promise = makePromise(this.leaf, DAY, ORIGIN, this.world.log);
-    return [201, { reference: "AAAA-BBBB-CC", rid: found.manifest.rid, day: DAY, promise, record, salt }];
+    return [201, { reference: "AAAA-BBBB-CC", rid: found.manifest.rid, day: DAY, register_by: DAY, promise, record, salt }];
   }
 
   #session({ lookup }: { lookup?: string }): Answer {

@@ -11,6 +11,7 @@ import { fromUtf8, utf8 } from "../src/bytes.js";
 import { CryptoError } from "../src/errors.js";
 import { HybridIdentity, parseRecipient } from "../src/identities.js";
 import { ridOf } from "../src/manifests.js";
+import { parseOutcome } from "../src/outcomes.js";
 import { padded, padme } from "../src/padding.js";
 import { checkPromise, entry, leafHash } from "../src/promises.js";
 import { derive, parseReceipt, ReceiptError } from "../src/receipts.js";
@@ -19,11 +20,12 @@ import { FOLDER, readDirectory, READERS, readPackage, readReply, vector, whole, 
 
 test("every vector file is run by a test of this file", () => {
   const run = [
-    "canonical", "certificate", "negative", "package", "padding", "promise", "receipt", "reply", "rid", "segments",
+    "canonical", "certificate", "directory", "negative", "outcome", "package", "padding", "promise", "receipt", "reply", "rid", "segments",
     "signatures",
   ];
   const found = readdirSync(FOLDER).filter((name) => name.endsWith(".json"));
-  const known = [...run, "from-ts-package", "from-ts-reply"].map((name) => `${name}.json`);
+  const elsewhere = ["custody", "disclosure", "key-split", "later-parts"]; // custody.test.ts
+  const known = [...run, ...elsewhere, "from-ts-package", "from-ts-reply"].map((name) => `${name}.json`);
   assert.deepEqual(found.filter((name) => !known.includes(name)), []);
 });
 
@@ -113,10 +115,38 @@ for (const refused of segments.refuse) {
   test(`refused: segments, ${refused.why}`, () => assert.rejects(openSegmented(refused), CryptoError));
 }
 
+test("outcomes are read and refused as by the twin", () => {
+  const { accept, refuse } = vector("outcome.json");
+  for (const body of accept) {
+    const { facts, text, claim } = parseOutcome(body);
+    const told = body.outcome;
+    assert.deepEqual([claim, text], [body.claim, body.text]);
+    const { kind, articles, gravity, bribe, damage, valueOfBenefits } = facts;
+    const read = [kind, articles, gravity, bribe, damage, valueOfBenefits];
+    assert.deepEqual(read, [told.kind, told.articles, told.gravity, told.bribe, told.damage, told.value_of_benefits]);
+    const { act } = facts;
+    const written = act && { court: act.court, date: act.date, in_force: act.inForce, number: act.number };
+    assert.deepEqual(written, told.act);
+  }
+  for (const { why, body } of refuse) assert.throws(() => parseOutcome(body), CryptoError, why);
+  assert.ok(accept.length > 0 && refuse.length > 0);
+});
+
 test("a certificate made by the twin is believed under its directory", () => {
   const found = vector("certificate.json");
   const cert = checkCertificate(parseSigned(found.certificate), readDirectory(found), found.today);
   assert.deepEqual(cert, found.expected);
+});
+
+test("directories of the twin hold with and without services, and wrong services are refused", () => {
+  const { roots, now, accept, refuse } = vector("directory.json");
+  for (const { directory, services } of accept) {
+    assert.deepEqual(readDirectory({ roots, now, directory }).services, services);
+  }
+  for (const { directory, why } of refuse) {
+    assert.throws(() => readDirectory({ roots, now, directory }), CryptoError, why);
+  }
+  assert.ok(accept.length > 0 && refuse.length > 0);
 });
 
 test("a promise made by the twin is of the record", () => {

@@ -1,0 +1,64 @@
+"""`python -m services.notifier`: rounds until it is told to stop; with `--once` one round without a delay."""
+
+import argparse
+import asyncio
+import signal
+from collections.abc import Sequence
+
+from services.kit import logs
+from services.kit.feed_reader import FeedBroken, FeedUnreachable, Source
+from services.kit.settings import read_identity, read_token
+from services.notifier.mail import MailDown, MailServer
+from services.notifier.rounds import Notifier
+from services.notifier.settings import Settings
+
+
+def notifier_of(settings: Settings, longest: float) -> Notifier:
+    """The notifier of the settings. Errors: SettingsError."""
+    file = settings.smtp_password_file
+    return Notifier(
+        source=Source(settings.feed_url, read_token(settings.feed_token_file, "feed_token_file")),
+        identity=read_identity(settings.identity_file, "identity_file"),
+        mail=MailServer(
+            settings.smtp_host,
+            settings.smtp_port,
+            settings.smtp_security,
+            settings.sender,
+            settings.smtp_user,
+            read_token(file, "smtp_password_file") if file else None,
+        ),
+        state_file=settings.state_file,
+        longest=longest,
+        sleep=asyncio.sleep,
+    )
+
+
+async def run(notifier: Notifier, every: float) -> None:
+    """Rounds, one after the other; what fails is tried again in the next."""
+    while True:
+        try:
+            await notifier.round()
+        except (FeedUnreachable, FeedBroken, MailDown) as exc:
+            logs.error("notices-wait", error=type(exc).__name__)
+        await asyncio.sleep(every)
+
+
+async def main(arguments: Sequence[str] | None = None) -> None:
+    """Run until SIGTERM or SIGINT. Errors: SettingsError, and with `--once` those of a round."""
+    parser = argparse.ArgumentParser(description="Tells reporters by e-mail that there is something new.")
+    parser.add_argument("--once", action="store_true", help="one round, without a delay")
+    once = parser.parse_args(arguments).once
+    logs.configure()
+    settings = Settings()
+    notifier = notifier_of(settings, 0 if once else settings.longest_delay_minutes * 60)
+    if once:
+        await notifier.round()
+        return
+    task = asyncio.ensure_future(run(notifier, settings.every_seconds))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    await asyncio.wait([task])
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
