@@ -21,6 +21,7 @@ from services.cli.screen import bar, one_line, pairs, read_text, say, shown, tab
 from services.client.cases import CaseLine, OpenedCase
 from services.client.errors import NotHanded
 from services.client.operator import code_known_to_others
+from services.client.retention import confirm_read
 from services.client.scanning import Infected, NotScanned
 from services.client.staff import StaffSession
 from services.kit.i18n import N_, date_text
@@ -109,7 +110,9 @@ def open_case(
     with SignIn(here, login, secrets).session(unlock=True) as session, here.reporter() as reporter:
         form = Form(reporter.form())
         try:
-            _print(form, open_here(session, case))
+            opened = open_here(session, case)
+            _print(form, opened)
+            confirm_read(session, opened)
         except NotHanded:
             _print_clear(form, session.find(case))
             raise

@@ -10,6 +10,7 @@ import typer
 
 from services.cli import accounts, calls, case, identity, inbox, keys, local, log, protection, report, witness
 from services.cli import deadlines as _deadlines  # noqa: F401 - its commands join those of `case`
+from services.cli import deletion as _deletion  # noqa: F401 - its group joins `case`
 from services.cli import evidence as _evidence  # noqa: F401 - the commands of these join those of `case`
 from services.cli import folder as _folder  # noqa: F401
 from services.cli import forwarding as _forwarding  # noqa: F401

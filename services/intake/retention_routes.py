@@ -57,6 +57,7 @@ _CHANGED = N_("Something was written since the proposal. Refuse it, and propose 
 _FOUR_EYES = N_("A deletion takes two people: a lead approves it, and never who proposed it.")
 _NOT_YOURS = N_("Only a lead refuses what somebody else proposed.")
 _HELD = N_("The case is under a hold already.")
+_NOT_HELD = N_("The case is under no hold.")
 #: Cases looked through for one page of what is due.
 LOOK_THROUGH = 500
 
@@ -92,13 +93,13 @@ async def place_hold(request: Request, conn: Connection, who: Staff, case: ThisC
     return HoldLine(by=who.person, day=day)
 
 
-@router.delete("/cases/{case_id}/hold", status_code=204, responses=responses(404))
+@router.delete("/cases/{case_id}/hold", status_code=204, responses=responses(404, 409))
 async def release_hold(request: Request, conn: Connection, who: Staff, case: ThisCase) -> None:
     """Release a case from its hold. It is logged."""
     await store.lock_report(conn, case.id)
     hold = await retention_store.hold_of(conn, case.id)
     if hold is None:
-        raise NotFound()
+        raise Conflict(_NOT_HELD)
     day = day_of(request.app.state.clock())
     await retention_store.release_hold(conn, hold.id, who.person, day)
     await store.add_record(conn, day, log.new_record("hold", day, rid=b64u(case.rid), change="released"))

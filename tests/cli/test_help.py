@@ -48,6 +48,8 @@ def test_the_commands_are_those_agreed():
         "call feedback", "call callback", "call callbacks", "call done", "call figures", "call status", "call code-used",
         "inbox retaliation", "case protect", "case disclosure add", "case disclosure list", "case disclosure show",
         "case disclosure end",
+        "case delete due", "case delete waiting", "case delete done", "case delete show", "case delete propose",
+        "case delete approve", "case delete refuse", "case delete hold",
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from services.intake import (
     folder_routes,
     keys_routes,
     protection_routes,
+    retention_routes,
     rules,
     staff_routes,
     step_routes,
@@ -34,6 +35,7 @@ OUTSIDERS: dict[str, frozenset[str]] = {
     }),
     "auditor": frozenset({
         "read_custody_reference", "list_identity_requests", "list_undertakings", "list_disclosures",
+        "list_deletions", "read_retention_reference",
         "read_deadline_figures",
     }),
     "certifier": frozenset({"log_certificate"}),
@@ -43,10 +45,12 @@ STAFF_ROUTERS = (
     staff_routes,
     access_routes,
     call_routes,
+    clock_routes,
     custody_routes,
     folder_routes,
     keys_routes,
     protection_routes,
+    retention_routes,
     step_routes,
     triage_routes,
 )

@@ -151,6 +151,18 @@ INTAKE = {
     "add_disclosure": staff("lead"),
     "end_disclosure": staff("lead"),
     "list_disclosures": staff("lead auditor"),
+    # --- retention
+    "confirm_read": staff("desk lead investigator@own"),
+    "place_hold": staff("lead"),
+    "release_hold": staff("lead"),
+    "read_deletion": staff("desk lead"),
+    "propose_deletion": staff("desk lead", step_up=True),
+    "approve_deletion": staff("lead", step_up=True),
+    "refuse_deletion": staff("desk lead", step_up=True),
+    "read_retention_reference": staff("desk lead auditor"),
+    "list_due_cases": staff("desk lead"),
+    "list_proposed_deletions": staff("desk lead"),
+    "list_deletions": staff("lead auditor"),
     # --- calls to 1424
     "read_call_reference": staff("operator desk lead"),
     "register_call": staff("operator"),
