@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,8 @@ from services.cli.here import Here, Secrets, sign_in_with_code
 from services.cli.staff import NewColleague, enrol_with_keys, read_group_key, signing_key
 from services.client.staff import StaffSession
 from services.crypto.canonical import b64u
-from services.crypto.directories import Certifier, Desk, Log, make_directory_body
+from services.crypto.directories import SERVICES as TOLD
+from services.crypto.directories import Certifier, Desk, Log, make_directory_body, service_from_json
 from services.crypto.notes import VerifierKey
 from services.crypto.shares import Seat
 from services.kit.files import write_private
@@ -59,6 +61,9 @@ def settings(made: Stack) -> None:
         adal("keys", "make", path, "--kind", "signing")
     for name in ("root-1", "root-2", "root-3", "certifier-1", "certifier-2"):
         adal("keys", "make", keys / f"{name}.key", "--kind", "signing")
+    for name in TOLD:
+        words = ("--kind", "service", "--id", name, "--line", keys / f"{name}.json")
+        adal("keys", "make", secrets / f"{name}_identity", *words)
     roots = [b64u(signing_key(keys / f"root-{number}.key").verify_key) for number in (1, 2, 3)]
     (keys.parent / "roots.json").write_text(json.dumps({"roots": roots}))
     token = b64u(signing_key(secrets / "accounts_token").verify_key)
@@ -68,7 +73,10 @@ def settings(made: Stack) -> None:
             text = text.replace(f"ROOT-{number}", root)
         example.with_suffix("").write_text(text)
     run(made.server / "deploy" / "secrets.sh", "")
-    run(made.server / "deploy" / "secrets.sh", "")
+    said = run(made.server / "deploy" / "secrets.sh", "")
+    callers = re.findall(r"^for intake-feed.env: (ADAL_INTAKE_FEED_CALLERS=.*)$", said, re.MULTILINE)
+    feed = made.server / "deploy" / "env" / "intake-feed.env"
+    feed.write_text(re.sub(r"(?m)^ADAL_INTAKE_FEED_CALLERS=.*$", callers[0], feed.read_text()))
 
 
 @contextlib.contextmanager
@@ -115,6 +123,7 @@ def publish_directory(made: Stack, staff: Here) -> None:
         certifiers=certifiers,
         payments=seats["payments"],
         logs=[Log(ORIGIN, str(VerifierKey(ORIGIN, log)))],
+        services=[service_from_json(json.loads((keys / f"{name}.json").read_text())) for name in TOLD],
     )
     (made.home / "body.json").write_text(json.dumps(body))
     words = ("--url", staff.url, "--var", staff.var, "keys")

@@ -101,9 +101,12 @@ def _local_findings(here: Here) -> list[Finding]:
     async def work(states: dict[str, Any]) -> list[Finding]:
         ready = [await _ready(name, states.get(name)) for name in _READY]
         runs = await _last_runs(states)
-        return ready + [
-            Finding(name, not run.error, _run_words(run)[1]) for name, run in sorted(runs.items())
-        ]
+        told = [await _told(name, states[name]) for name in ("rewards", "registry")]
+        return (
+            [*ready, await _log_finding(states["intake"])]
+            + told
+            + [Finding(name, not run.error, _run_words(run)[1]) for name, run in sorted(runs.items())]
+        )
 
     try:
         return _locally(here, work)
@@ -125,6 +128,45 @@ async def _ready(name: str, state: Any) -> Finding:
         return Finding(name, False, _("the database cannot be reached"))
     good = found == state.head
     return Finding(name, good, _("ready") if good else _("the database is not at the expected revision"))
+
+
+async def _log_finding(state: Any) -> Finding:
+    """Whether every record of the log leads to its leaf, and every erased one is explained by a deletion."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    what, check = _("Log records"), importlib.import_module("services.intake.log_check")
+    try:
+        async with state.engine.connect() as conn:
+            found = await check.compare(conn)
+    except (SQLAlchemyError, OSError):
+        return Finding(what, False, _("the database cannot be reached"))
+    words = _(
+        "{count} compared, {erased} erased with their reports", count=found.records, erased=found.erased
+    )
+    if found.good:
+        return Finding(what, True, words)
+    bad = _("{wrong} wrong, {lost} without a deletion", wrong=found.wrong, lost=found.unexplained)
+    return Finding(what, False, f"{words}; {bad}")
+
+
+async def _told(name: str, state: Any) -> Finding:
+    """Whether a consumer of outcomes could read everything that intake told it."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    reader = importlib.import_module("services.kit.feed_reader")
+    models = importlib.import_module(f"services.{name}.models")
+    what = _("Outcomes told to {name}", name=name)
+    try:
+        async with state.engine.connect() as conn:
+            unreadable, missed = await reader.troubles(conn, models.READER)
+    except (SQLAlchemyError, OSError):
+        return Finding(what, False, _("the database cannot be reached"))
+    if unreadable or missed:
+        words = _(
+            "{unreadable} could not be read, {missed} were missed", unreadable=unreadable, missed=missed
+        )
+        return Finding(what, False, words)
+    return Finding(what, True, _("all were read"))
 
 
 async def _last_runs(states: dict[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def _rows(facts: Facts) -> list[tuple[str, str]]:
     rows = []
     if facts.act is not None:
         rows.append((_("Court or body"), one_line(facts.act.court)))
-        rows.append((_("Act"), f"{one_line(facts.act.number)}, {date_text(facts.act.date, language())}"))
+        rows.append((_("Act"), f"{one_line(facts.act.number)}, {date_text(facts.act.day, language())}"))
         if facts.act.in_force is not None:
             rows.append((_("In force since"), date_text(facts.act.in_force, language())))
     if facts.gravity is not None:

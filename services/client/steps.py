@@ -24,7 +24,6 @@ from services.contracts.outcomes import (
     claim_hash,
     seal_outcome,
 )
-from services.contracts.outcomes import Act as ToldAct
 from services.crypto.canonical import b64
 from services.crypto.outcomes import TYPE, Facts, Outcome, event_id, new_claim
 from services.crypto.packages import NewAttachment
@@ -167,7 +166,7 @@ def _told(
     return {
         "event": event_id(claim, consumer, case.place.n),
         "kind": facts.kind,
-        "act": facts.act and ToldAct(**vars(facts.act)),
+        "act": facts.act,
         "gravity": facts.gravity,
         "articles": facts.articles,
         "bribe": facts.bribe,

@@ -19,13 +19,14 @@ from services.crypto import canonical, rules
 from services.crypto.age import HybridIdentity, HybridRecipient, open_part, seal
 from services.crypto.canonical import b64u, members
 from services.crypto.errors import FormatError
+from services.crypto.outcomes import GRAVITIES as GRAVITIES
+from services.crypto.outcomes import Act as Act
 from services.crypto.padding import frame, unframe
 
 #: Kind of the outbox event that carries such a file.
 KIND = "outcome"
 REWARDS, REGISTRY = "rewards", "registry"
 
-GRAVITIES = ("administrative", "minor", "medium", "grave", "especially_grave")
 LANGUAGES = ("kk", "ru", "latin")
 MOST_ARTICLES, MOST_EXCLUDED, MOST_PERSONS = 50, 200, 100
 MAX_NAME, MAX_TEXT = 300, 2000
@@ -36,34 +37,6 @@ _IIN = re.compile(r"[0-9]{12}")
 def claim_hash(token: bytes) -> bytes:
     """What rewards knows of a claim token (32 random bytes): SHA-256 under its own label."""
     return hashlib.sha256(b"adal/v1/claim" + token).digest()
-
-
-@dataclass(frozen=True)
-class Act:
-    """The court's or body's act: who gave it, its number, its day, and the day it entered into force, if it did."""
-
-    court: str
-    number: str
-    day: date
-    in_force: date | None
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "court": self.court, "date": self.day.isoformat(), "in_force": _day_text(self.in_force),
-            "number": self.number,
-        }  # fmt: skip
-
-    @classmethod
-    def from_json(cls, value: Any) -> Self:
-        """Parse strictly. Error: FormatError, also for an act in force before its own day."""
-        found = members(value, ("court", "date", "in_force", "number"))
-        act = cls(
-            rules.text(found["court"], MAX_NAME), rules.text(found["number"], MAX_NAME),
-            rules.day(found["date"]), _or_none(rules.day, found["in_force"]),
-        )  # fmt: skip
-        if act.in_force is not None and act.in_force < act.day:
-            raise FormatError("in force before its day")
-        return act
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ the reporter's client keeps it. Who the act is about is not in it. Money is whol
 Source: `docs/sealing-format.md`, section 17.
 """
 
-import datetime as dt
 import secrets
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import sha256
 from typing import Any, Self
 from uuid import UUID
@@ -28,14 +28,14 @@ class Act:
 
     court: str
     number: str
-    date: dt.date
-    in_force: dt.date | None
+    day: date
+    in_force: date | None
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object."""
         in_force = None if self.in_force is None else self.in_force.isoformat()
         return {
-            "court": self.court, "date": self.date.isoformat(), "in_force": in_force, "number": self.number,
+            "court": self.court, "date": self.day.isoformat(), "in_force": in_force, "number": self.number,
         }  # fmt: skip
 
     @classmethod
@@ -47,7 +47,7 @@ class Act:
             rules.text(found["court"], MAX_NAME), rules.text(found["number"], MAX_NAME),
             rules.day(found["date"]), in_force,
         )  # fmt: skip
-        if in_force is not None and in_force < act.date:
+        if in_force is not None and in_force < act.day:
             raise FormatError("in force before its day")
         return act
 

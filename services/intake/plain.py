@@ -202,7 +202,7 @@ def outcome_shown(ended: Ended) -> OpenedOutcome:
         kind=facts.kind,
         labels=kind and kind.labels,
         text=ended.outcome.text,
-        act=facts.act and OpenedAct(**vars(facts.act)),
+        act=facts.act and OpenedAct.model_validate(facts.act.to_json()),
         gravity=facts.gravity,
         articles=list(facts.articles),
         bribe=facts.bribe,

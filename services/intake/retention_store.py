@@ -71,7 +71,7 @@ async def facts_of(
 
 async def ended_cases(
     conn: AsyncConnection, after: tuple[date, uuid.UUID] | None, limit: int
-) -> Sequence[Row[Any]]:
+) -> Sequence[Row[*tuple[Any, ...]]]:
     """Cases in an end state, oldest filing first: `id`, `reference`, `filed_on`, `state`, `outcome`."""
     c = reports.c
     query = select(c.id, c.reference, c.filed_on, c.state, c.outcome).where(c.state.in_(sorted(END_STATES)))

@@ -155,7 +155,8 @@ def test_the_operator_cannot_read_the_report_back(
     """With every key and token of the operator: no list, no case, no part; the code shows answers, not the report."""
     receipt, reference = taken
     for args in (("case", "list"), ("case", "open", reference), ("case", "answer", reference, "--text", "-"),
-                 ("case", "download", reference, "--to", "."), ("identity", "ask", reference, "--ground", "court", "--reason", "-"),
+                 ("case", "download", reference, "--to", "."),
+                 ("identity", "ask", reference, "--ground", "court", "--reason", "-"),
                  ("call", "callbacks")):  # fmt: skip
         found = adal(*args, "--secrets", operator, typed="x\n")
         assert found.code == 2, args

@@ -28,8 +28,8 @@ def test_the_commands_are_those_agreed():
     leaves = {" ".join(path) for path, command in ALL.items() if not getattr(command, "commands", None)}
     assert leaves == {
         "doctor", "report file", "inbox show", "inbox send", "inbox add-identity", "inbox replace-code",
-        "inbox check", "case list", "case open", "case answer", "case download", "case assign", "case steps", "case register",
-        "case review", "case forward", "case return", "case investigate", "case close", "case reopen",
+        "inbox check", "case list", "case open", "case answer", "case download", "case assign", "case steps",
+        "case register", "case review", "case forward", "case return", "case investigate", "case close", "case reopen",
         "case classify", "case body", "case deadlines", "case extend", "case mark", "case figures",
         "case end", "case release", "case show", "case note", "case notes", "case labels", "case link", "case unlink",
         "case reassign", "case bulk", "case package", "case evidence", "case evidence-verify", "case search",
@@ -38,8 +38,8 @@ def test_the_commands_are_those_agreed():
         "staff client add", "staff client list", "staff client rotate", "staff client disable",
         "keys make", "keys publish", "keys sign-directory", "log verify",
         "jobs list", "jobs run",
-        "keys fingerprint", "keys renew", "keys certify", "keys cosign", "keys directory draft", "keys ceremony", "keys desk-month",
-        "keys desk-destroy", "keys seat-make", "keys seat-split", "keys seat-handover", "keys seat-release-subshare",
+        "keys fingerprint", "keys renew", "keys certify", "keys cosign", "keys directory draft",
+        "keys ceremony", "keys desk-month", "keys desk-destroy", "keys seat-make", "keys seat-split", "keys seat-handover", "keys seat-release-subshare",
         "keys seat-recover", "keys escrow", "keys escrow-release", "keys escrow-recover",
         "witness key", "witness show", "witness once", "witness run", "witness enrol-development",
         "identity grounds", "identity ask", "identity list", "identity show", "identity approve", "identity refuse",

@@ -301,6 +301,7 @@ def test_jobs_and_doctor_look_at_the_installation(adal: Run, run: Run, tmp_path:
     doctor = adal("doctor")
     assert (doctor.code, doctor.err) == (0, "")
     assert doctor.out.count("ready") == 4
+    assert doctor.out.count("all were read") == 2
     nowhere = run("--var", tmp_path / "nowhere", "doctor")
     assert nowhere.code == 1
     assert "exclamation mark" in nowhere.err

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.crypto.canonical import b64u
+from services.crypto.receipts import derive, new_receipt
 from services.intake import retention_jobs
 from services.intake.models import metadata
 from tests.intake.builders import (
@@ -19,6 +20,7 @@ from tests.intake.builders import (
     problem,
     reporter_file,
 )
+from tests.intake.pages import Visitor
 from tests.intake.retaining import LATER, ended, keeper, lists
 from tests.intake.stepping import CONVICTED, events, rewards_event
 
@@ -301,17 +303,17 @@ async def test_before_its_time_a_case_is_deleted_on_another_ground_only(world: W
 @pytest.mark.parametrize(
     ("reason", "statement"),
     [
-        ("clock_runs", "INSERT INTO intake.deadlines (id, report_id, kind, started, due, source) "
-                       "VALUES (gen_random_uuid(), %s, 'gaps', current_date, current_date, 'APPC')"),
-        ("opening_hidden", "INSERT INTO intake.identity_openings (id, request_id, report_id, ground, day, shown_from) "
+        ("clock_runs", ("INSERT INTO intake.deadlines (id, report_id, kind, started, due, source) "
+                       "VALUES (gen_random_uuid(), %s, 'gaps', current_date, current_date, 'APPC')")),
+        ("opening_hidden", ("INSERT INTO intake.identity_openings (id, request_id, report_id, ground, day, shown_from) "
                            "SELECT gen_random_uuid(), id, report_id, 'court', day, '2999-01-01' "
-                           "FROM intake.identity_requests WHERE report_id = %s"),
-        ("incident_open", "INSERT INTO intake.disclosures (id, report_id, day, article, status, recorded_by, sealed) "
-                          "VALUES (gen_random_uuid(), %s, current_date, 'cc-424', 'recorded', gen_random_uuid(), 'x')"),
-        ("protected", "INSERT INTO intake.protections (id, report_id, started, ends, status) "
-                      "VALUES (gen_random_uuid(), %s, current_date, current_date, 'asked')"),
-        ("protected", "INSERT INTO intake.protections (id, report_id, started, ends, status) "
-                      "VALUES (gen_random_uuid(), %s, current_date, '2999-01-01', 'ended')"),
+                           "FROM intake.identity_requests WHERE report_id = %s")),
+        ("incident_open", ("INSERT INTO intake.disclosures (id, report_id, day, article, status, recorded_by, sealed) "
+                          "VALUES (gen_random_uuid(), %s, current_date, 'cc-424', 'recorded', gen_random_uuid(), 'x')")),
+        ("protected", ("INSERT INTO intake.protections (id, report_id, started, ends, status) "
+                      "VALUES (gen_random_uuid(), %s, current_date, current_date, 'asked')")),
+        ("protected", ("INSERT INTO intake.protections (id, report_id, started, ends, status) "
+                      "VALUES (gen_random_uuid(), %s, current_date, '2999-01-01', 'ended')")),
         ("code_pending", "UPDATE intake.reports SET pending_lookup_mac = 'm' WHERE id = %s"),
         ("code_suspect", "UPDATE intake.reports SET code_suspect = true WHERE id = %s"),
     ],
@@ -453,3 +455,29 @@ async def test_the_reference_says_what_is_not_confirmed(world: World) -> None:
     assert found["note"].startswith("NOT CONFIRMED")
     assert {period["status"] for period in found["periods"]} == {"ours"}
     assert found["backup_days"] == 35
+
+
+# --- without script
+
+
+@pytest.mark.parametrize(
+    ("language", "word"), [("kk", "Сот шешімі"), ("ru", "Решение суда"), ("en", "Order of a court")]
+)
+async def test_plain_mode_and_pages_say_it_too(world: World, language: str, word: str) -> None:
+    receipt = new_receipt()
+    one = await keeper(world, receipt=receipt, keys=derive(receipt))
+    await one.end()
+    visitor = Visitor(world, language)
+    inside = await visitor.inbox(receipt)
+    await one.delete("court_order")
+    answer = await world.http.post(
+        f"{INBOX}/plain", json={"receipt": receipt}, headers={"Accept-Language": language}
+    )
+    assert problem(answer) == (410, "report-deleted")
+    assert word in answer.json()["detail"]
+    page = await visitor.enter(receipt)
+    assert page.status == 410
+    assert word in page.words
+    form = inside.form("/inbox/message")
+    again = await visitor.send("/inbox/message", {**form, "text": "Too late."})
+    assert again.status == 401

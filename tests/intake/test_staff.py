@@ -124,7 +124,8 @@ CALLS = calls()
 
 def test_every_rule_is_tried() -> None:
     of_keys = {"log_certificate", "list_desk_months"}  # tests/intake/test_staff_keys.py
-    elsewhere = set(OPERATIONS) | of_keys  # tests/intake/test_custody.py
+    of_limits = {"extend_case", "mark_limit", "read_deadline_figures"}  # tests/intake/test_deadlines.py
+    elsewhere = set(OPERATIONS) | of_keys | of_limits  # tests/intake/test_custody.py
     assert set(CALLS) | elsewhere == set(rules.ACCESS)
 
 

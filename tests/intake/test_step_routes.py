@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from datetime import timedelta
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +11,7 @@ from services.crypto.canonical import b64
 from services.intake import steps
 from services.kit.clock import day_of
 from tests.intake.builders import (
+    FIELDS,
     STAFF,
     Json,
     Sql,
@@ -150,19 +151,13 @@ async def test_a_step_that_the_table_does_not_have_is_a_conflict(world: World, s
 async def test_a_step_without_what_it_needs_or_with_more_is_refused(
     world: World, sql: Sql, step: str, body: Json, wrong: set[str]
 ) -> None:
-    case = await filed(world, fields={**(await _fields(world)), "category": COMPLAINT})
+    case = await filed(world, fields={**FIELDS, "category": COMPLAINT})
     desk = at_desk(world, case)
     await desk.goes("register")
     before = counts(sql)
     answer = await desk.step(step, **body)
     assert (problem(answer), pointers(answer)) == ((422, "invalid"), wrong)
     assert (counts(sql), (await world.case(case.id))["state"]) == (before, "registered")
-
-
-async def _fields(_world: World) -> Json:
-    from tests.intake.builders import FIELDS
-
-    return FIELDS
 
 
 @pytest.mark.parametrize("codes", [{"body": "lost"}, {"body": "akimat", "ground": "same_matter_ended"}])
@@ -233,7 +228,7 @@ async def test_a_report_of_a_crime_is_never_returned_on_one_word(world: World, s
 
 
 async def test_what_is_criminal_is_not_returned_whatever_it_was_called(world: World) -> None:
-    case = await filed(world, fields={**(await _fields(world)), "category": COMPLAINT})
+    case = await filed(world, fields={**FIELDS, "category": COMPLAINT})
     desk, lead = at_desk(world, case), at_desk(world, case, "lead")
     await desk.step("register", classification="criminal")
     assert await returned(lead) == (409, "conflict")
@@ -246,7 +241,7 @@ async def test_what_is_criminal_is_not_returned_whatever_it_was_called(world: Wo
 
 
 async def test_a_complaint_about_the_service_is_returned_on_a_ground_of_the_code(world: World) -> None:
-    case = await filed(world, fields={**(await _fields(world)), "category": COMPLAINT})
+    case = await filed(world, fields={**FIELDS, "category": COMPLAINT})
     desk = at_desk(world, case)
     await desk.goes("register")
     answer = await desk.step("return", ground="too_long", notice=await desk.notice())
@@ -256,7 +251,7 @@ async def test_a_complaint_about_the_service_is_returned_on_a_ground_of_the_code
 
 
 async def test_two_who_race_a_return_against_a_finding_never_return_a_crime(world: World, sql: Sql) -> None:
-    case = await filed(world, fields={**(await _fields(world)), "category": COMPLAINT})
+    case = await filed(world, fields={**FIELDS, "category": COMPLAINT})
     desk, lead = at_desk(world, case), at_desk(world, case, "lead")
     await desk.goes("register")
     found, sent = await asyncio.gather(lead.classify("criminal"), returned(desk))
@@ -436,10 +431,15 @@ async def test_nothing_sealed_or_typed_is_in_the_clear_columns(world: World, sql
                 assert mark.encode().hex() not in row
 
 
-async def test_a_year_without_a_calendar_stops_a_step_and_says_so(world: World, sql: Sql) -> None:
+async def test_a_year_without_a_calendar_stops_a_step_and_says_so(
+    world: World, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = await filed(world)
     desk, before = at_desk(world, case), counts(sql)
-    world.at(timedelta(days=40 * 365))
+    context = world.app.state.context
+    nothing_known = replace(context.calendar, years=frozenset())
+    monkeypatch.setattr(world.app.state, "context", replace(context, calendar=nothing_known))
     answer = await desk.step("register")
-    assert answer.status_code in (401, 503), "the token of today is none then"
+    assert problem(answer) == (503, "unavailable")
+    assert "calendar" in answer.json()["detail"]
     assert counts(sql) == before

@@ -98,6 +98,12 @@ def _wrapped(relation: str, key: Value, person: str = "other") -> dict[str, dict
     return {relation: {"key_id": key, "person": _erased if person == "erased" else _person(person)}}
 
 
+_LINK: Mapping[str, Mapping[str, Value]] = {
+    "own": {"case_id": _thing("case", "own"), "other": _thing("case", "own")},
+    "other": {"case_id": _thing("case", "other"), "other": _thing("case", "own")},
+    "erased": {"case_id": _thing("case", "own"), "other": _erased},
+}
+
 #: Operations whose rule is about something else than `FOCUS` says: relation -> parameter -> value.
 SPECIAL: Mapping[str, Mapping[str, Mapping[str, Value]]] = {
     "intake.read_inbox_part": {
@@ -121,14 +127,8 @@ SPECIAL: Mapping[str, Mapping[str, Mapping[str, Value]]] = {
         "other": {"case_id": _thing("case", "other"), "incident": _thing("incident", "other")},
         "erased": {"case_id": _thing("case", "own"), "incident": _erased},
     },
-    **dict.fromkeys(
-        ("intake.link_cases", "intake.unlink_cases"),
-        {
-            "own": {"case_id": _thing("case", "own"), "other": _thing("case", "own")},
-            "other": {"case_id": _thing("case", "other"), "other": _thing("case", "own")},
-            "erased": {"case_id": _thing("case", "own"), "other": _erased},
-        },
-    ),
+    "intake.link_cases": _LINK,
+    "intake.unlink_cases": _LINK,
     "accounts.end_session": {
         "own": {"name": _thing("session", "auditor")},
         "other": {"name": _thing("session", "other")},

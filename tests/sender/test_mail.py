@@ -31,7 +31,7 @@ async def test_the_person_gets_a_message_in_their_language(mailbox: Mailbox, boo
     assert mailbox.envelopes == [(FROM, ["aigerim@adal.example"]), (FROM, ["daniyar@adal.example"])]
     kk, ru = (made.get_content() for made in mailbox.got)
     assert re.search("[әіңғүұқөһ]", kk)
-    assert "Войдите" in ru
+    assert "войдите" in ru
     assert kk != ru
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ OUTSIDE = {"gateway": "outside", "sender": "sender-out"}
 FILLED = {
     "ROOT-1": "cm9vdC0x", "ROOT-2": "cm9vdC0y", "ROOT-3": "cm9vdC0z", "TOKEN-KEY": "dG9rZW4",
     "HASH-REWARDS": "1" * 64, "HASH-REGISTRY": "2" * 64,
-    "ENDPOINT": "https://hooks.adal.example/", "MAIL-FROM": "adal@adal.example",
+    "HOOK-ADDRESS": "https://hooks.adal.example/", "MAIL-FROM": "adal@adal.example",
 }  # fmt: skip
 
 
@@ -247,8 +248,9 @@ def test_examples_name_every_setting_and_its_default(service: str) -> None:
     text = (DEPLOY / "env" / f"{service}.env.example").read_text()
     for name in re.findall(r"^#(ADAL_[A-Z0-9_]+)=", text, re.MULTILINE):
         default = fields[name.removeprefix(prefix).lower()].default
-        written = found[name]
-        assert written == (default if isinstance(default, str) else json.dumps(default)), name
+        if isinstance(default, time):
+            default = default.isoformat()
+        assert found[name] == (default if isinstance(default, str) else json.dumps(default)), name
 
 
 @pytest.mark.parametrize("service", [*SERVICES, "intake-feed", "sender"])

@@ -17,6 +17,7 @@ import pytest
 from fastapi import FastAPI
 
 from services import dev
+from services.cli.local import _told
 from services.contracts.outcomes import Outcome, seal_outcome
 from services.first_run import Folder, services
 from services.intake import events
@@ -132,6 +133,17 @@ async def test_an_event_that_cannot_be_used_stops_nobody(consumers: Consumers, n
     assert [(row[1], row[2]) for row in kept if row[1] == "Unusable"] == [("Unusable", "something-else")]
     assert await consumers.troubles(name) == (6, 0)
     assert consumers.rows("SELECT * FROM intake.outbox") == []
+
+
+@each
+async def test_the_doctor_counts_what_could_not_be_read(consumers: Consumers, name: str) -> None:
+    state = consumers.apps[name].state
+    assert (await _told(name, state)).good
+    await consumers.put(name, b"no age file", consumers.seal(name, MADE[name]()))
+    await consumers.read(name)
+    found = await _told(name, state)
+    assert (found.good, found.text) == (False, "1 could not be read, 0 were missed")
+    assert name in found.what
 
 
 @each
