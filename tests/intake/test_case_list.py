@@ -21,6 +21,7 @@ async def test_lists_show_the_clear_fields_and_the_number_of_parts(world: World)
         "desk": "central",
         "retaliation_on": None,
         "classification": None,
+        "labels": [],
         "fields": FIELDS,
         "assignees": [],
         "parts": 3,

@@ -15,7 +15,15 @@ from services.crypto.canonical import b64, unb64
 from services.crypto.grants import open_grant
 from services.crypto.manifests import Manifest
 from services.crypto.signatures import SigningKey
-from services.intake import access_store, protection_store, rules
+from services.intake import (
+    access_store,
+    call_routes,
+    folder_routes,
+    protection_store,
+    retention_routes,
+    rules,
+    triage_routes,
+)
 from services.kit.clock import day_of, utc_now
 from services.kit.problems import install
 from services.kit.staff import Staff
@@ -125,7 +133,13 @@ CALLS = calls()
 def test_every_rule_is_tried() -> None:
     of_keys = {"log_certificate", "list_desk_months"}  # tests/intake/test_staff_keys.py
     of_limits = {"extend_case", "mark_limit", "read_deadline_figures"}  # tests/intake/test_deadlines.py
-    elsewhere = set(OPERATIONS) | of_keys | of_limits  # tests/intake/test_custody.py
+    # Tried with every role, and with cases that are not the caller's, in tests/matrix.
+    of_matrix = {
+        route.name
+        for module in (call_routes, folder_routes, retention_routes, triage_routes)
+        for route in module.router.routes
+    } | {"end_disclosure"}
+    elsewhere = set(OPERATIONS) | of_keys | of_limits | of_matrix  # tests/intake/test_custody.py
     assert set(CALLS) | elsewhere == set(rules.ACCESS)
 
 

@@ -241,3 +241,24 @@ async def test_without_jobs_nothing_is_scheduled(state: SimpleNamespace) -> None
     before = len(asyncio.all_tasks())
     async with schedule(state, []):
         assert len(asyncio.all_tasks()) == before
+
+
+# --- jitter
+
+
+@given(st.integers(0, 10**6))
+def test_a_pause_with_jitter_is_between_once_and_twice_as_long(second: int) -> None:
+    job = Job("sample.jittered", nothing, every=timedelta(minutes=10), jitter=1.0)
+    started = NOW + timedelta(seconds=second)
+    assert not due(job, started, started + timedelta(minutes=10) - timedelta(seconds=1))
+    assert due(job, started, started + timedelta(minutes=20))
+    # The same at every look: a draw for each look would always end at the shortest pause.
+    looks = [due(job, started, started + timedelta(minutes=10, seconds=10 * i)) for i in range(61)]
+    assert looks == sorted(looks)
+
+
+def test_pauses_with_jitter_differ() -> None:
+    job = Job("sample.jittered", nothing, every=timedelta(minutes=10), jitter=1.0)
+    starts = [NOW + timedelta(hours=i) for i in range(40)]
+    early = [due(job, start, start + timedelta(minutes=15)) for start in starts]
+    assert 5 < sum(early) < 35
