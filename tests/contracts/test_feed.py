@@ -53,7 +53,8 @@ def test_a_wrong_event_is_refused(name: str, wrong: Any) -> None:
 
 def test_a_page_out_of_order_or_with_a_position_twice_is_refused() -> None:
     line = EVENT.to_json()
-    for lines in ([line, line], [line, {**line, "position": 2}], [line] * (MOST_EVENTS + 1), {}, None):
+    wrong: list[Any] = [[line, line], [line, {**line, "position": 2}], [line] * (MOST_EVENTS + 1), {}, None]
+    for lines in wrong:
         with pytest.raises(FormatError):
             FeedPage.from_json({**PAGE.to_json(), "events": lines})
 

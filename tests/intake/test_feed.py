@@ -21,6 +21,7 @@ from services.crypto.canonical import b64u
 from services.first_run import Folder
 from services.intake import events, jobs
 from services.intake.internal import InternalSettings, consumer_of, create_internal_app
+from services.intake.outbox_models import FEED
 from services.kit import feed
 
 DAY = date(2026, 11, 24)
@@ -36,7 +37,8 @@ async def internal(environment: dict[str, str]) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 def engine(internal: FastAPI) -> AsyncEngine:
-    return internal.state.engine
+    found: AsyncEngine = internal.state.engine
+    return found
 
 
 @pytest.fixture
@@ -394,7 +396,7 @@ async def test_a_reader_that_dies_before_its_answer_leaves_no_hole(
 ) -> None:
     await put(engine, "a")
     async with engine.connect() as conn:
-        page = await feed.read_page(conn, events.FEED, "rewards", 0, 10)
+        page = await feed.read_page(conn, FEED, "rewards", 0, 10)
         assert [event.position for event in page.events] == [1]
         await conn.rollback()
     await put(engine, "b")
