@@ -505,7 +505,9 @@ def assigned_to(person: uuid.UUID) -> ColumnElement[bool]:
 _LISTED = [column for column in reports.c if not isinstance(column.type, LargeBinary)]
 
 
-def cases_query(wanted: CaseFilter, after: tuple[date, uuid.UUID] | None, limit: int) -> Select[Any]:
+def cases_query(
+    wanted: CaseFilter, after: tuple[date, uuid.UUID] | None, limit: int
+) -> Select[*tuple[Any, ...]]:
     """A page of the case list: cases newest first, with the number of their parts and their present assignees.
 
     The page is found first, by what the indexes hold, and only its rows are read: looking through a hundred thousand
