@@ -26,14 +26,14 @@ done
 for name in intake_pepper intake_service accounts_service; do
     if missing "$name"; then random > "$name"; fi
 done
-for name in rewards_feed_token registry_feed_token sender_webhooks_token sender_mail_token; do
+for name in rewards_feed_token registry_feed_token sender_webhooks_token sender_mail_token notifier_feed_token; do
     if missing "$name"; then random > "$name"; fi
 done
 if missing sender_webhook_secret; then echo "whsec_$(head -c 32 /dev/urandom | base64 -w 0)" > sender_webhook_secret; fi
 
 chown "$postgres:$postgres" postgres_password
-chown "$service:$service" -- *_database_url intake_pepper intake_service accounts_service *_feed_token sender_*
-for name in rewards registry; do
+chown "$service:$service" -- *_database_url intake_pepper intake_service accounts_service *_feed_token sender_* notifier_*
+for name in rewards registry notifier; do
     if missing "${name}_identity"; then
         echo "still missing: adal keys make deploy/secrets/${name}_identity --kind service --id $name --line $name.json"
     else chown "$service:$service" "${name}_identity"; fi
@@ -44,6 +44,8 @@ done
 for name in tls_certificate tls_key; do
     if missing "$name"; then echo "still missing: deploy/secrets/$name"; else chown "$gateway:$gateway" "$name"; fi
 done
-hash_of() { printf %s "$(cat "$1")" | sha256sum | cut -c 1-64; }
-echo "for intake-feed.env: ADAL_INTAKE_FEED_CALLERS={\"rewards\":\"$(hash_of rewards_feed_token)\",\"registry\":\"$(hash_of registry_feed_token)\",\"webhooks\":\"$(hash_of sender_webhooks_token)\",\"mail\":\"$(hash_of sender_mail_token)\"}"
+caller() { echo "\"$1\":\"$(printf %s "$(cat "$2")" | sha256sum | cut -c 1-64)\""; }
+callers="$(caller rewards rewards_feed_token),$(caller registry registry_feed_token)"
+callers+=",$(caller webhooks sender_webhooks_token),$(caller mail sender_mail_token),$(caller notifier notifier_feed_token)"
+echo "for intake-feed.env: ADAL_INTAKE_FEED_CALLERS={$callers}"
 find . -type f ! -name README.md ! -name .gitignore -exec chmod 400 {} +

@@ -23,7 +23,7 @@ from psycopg import sql
 from services.crypto.age import HybridIdentity
 from services.crypto.canonical import b64u, unb64u
 from services.crypto.directories import (
-    NOTIFIER,
+    WITH_KEYS,
     Certifier,
     Desk,
     Log,
@@ -33,7 +33,6 @@ from services.crypto.directories import (
     parse_directory,
     service_json,
 )
-from services.crypto.directories import SERVICES as TOLD
 from services.crypto.errors import CryptoError
 from services.crypto.notes import VerifierKey
 from services.crypto.servicekeys import new_service_key
@@ -47,7 +46,7 @@ from services.kit.settings import read_identity
 
 SERVICES = ("intake", "rewards", "registry", "accounts")
 #: Who fetches from intake's feed; the last three get events without content.
-CONSUMERS = ("rewards", "registry", "siem", "webhooks", "mail", NOTIFIER)
+CONSUMERS = (*WITH_KEYS, "siem", "webhooks", "mail")
 DEPLOY = Path(__file__).parents[1] / "deploy"
 DATABASE = "adal"
 ORIGIN = "localhost/adal/intake"
@@ -153,7 +152,7 @@ def witnesses(folder: Folder) -> list[str]:
 
 def services(folder: Folder) -> list[Service]:
     """The services that outcomes are sealed to, and the notifier."""
-    return [Service(s, read_identity(folder.identity(s), s).recipient) for s in (*TOLD, NOTIFIER)]
+    return [Service(s, read_identity(folder.identity(s), s).recipient) for s in WITH_KEYS]
 
 
 def _still_good(last: Signed, keys: Iterable[SigningKey], now: datetime) -> bool:
@@ -306,11 +305,11 @@ def environment(folder: Folder, urls: dict[str, str]) -> dict[str, str]:
 
 
 def _feed(folder: Folder) -> dict[str, str]:
-    """Who may fetch from intake's internal port, and how rewards and registry do."""
+    """Who may fetch from intake's internal port, and how those do to whom something is sealed."""
     hashes = {name: b64u(hashlib.sha256(folder.feed_token(name).encode()).digest()) for name in CONSUMERS}
     told = {
         f"ADAL_{s.upper()}_{name}": str(value)
-        for s in (*TOLD, NOTIFIER)
+        for s in WITH_KEYS
         for name, value in (
             ("FEED_URL", f"http://{HOST}:{folder.feed_port()}"),
             ("FEED_TOKEN_FILE", folder.keys / f"feed-{s}.key"),

@@ -23,6 +23,7 @@ def main(home: Path, base: Path, group: str) -> None:
         with made.running():
             step("containers are confined", lambda: checks.confined(made))
             step("networks", lambda: checks.networks(made))
+            step("consumers ask", lambda: checks.told(made))
             with ceremony.opened(made) as office:
                 words = step("journey through the gateway", lambda: checks.journey(made, office))
                 step("second start on the same data", lambda: checks.second_start(made, office, words))

@@ -9,20 +9,35 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
+from uuid import uuid4
 
 from deploy.verify.stack import CITIZENS, REPOSITORY, STAFF, Stack, run
 from services.cli.here import Here, Secrets, sign_in_with_code
 from services.cli.staff import NewColleague, enrol_with_keys, read_group_key, signing_key
 from services.client.staff import StaffSession
 from services.crypto.canonical import b64u
-from services.crypto.directories import SERVICES as TOLD
-from services.crypto.directories import Certifier, Desk, Log, make_directory_body, service_from_json
+from services.crypto.directories import (
+    WITH_KEYS,
+    Certifier,
+    Desk,
+    Log,
+    make_directory_body,
+    service_from_json,
+)
 from services.crypto.notes import VerifierKey
 from services.crypto.shares import Seat
 from services.kit.files import write_private
 from tests.system.office import Office, opened_office
 
 ORIGIN = f"{CITIZENS}/intake"
+#: What an operator writes by hand, for programs whose receivers are not there.
+BY_HAND = {
+    "sender_smtp_password": token_hex(16),
+    "notifier_smtp_password": token_hex(16),
+    "sender_address_book": json.dumps({str(uuid4()): {"address": f"invented@{CITIZENS}", "language": "kk"}}),
+}
+FILLED = {"MAIL-FROM": f"adal@{CITIZENS}", "HOOK-ADDRESS": f"https://hooks.{CITIZENS}/"}
 
 
 class Production(Office):
@@ -61,16 +76,19 @@ def settings(made: Stack) -> None:
         adal("keys", "make", path, "--kind", "signing")
     for name in ("root-1", "root-2", "root-3", "certifier-1", "certifier-2"):
         adal("keys", "make", keys / f"{name}.key", "--kind", "signing")
-    for name in TOLD:
+    for name in WITH_KEYS:
         words = ("--kind", "service", "--id", name, "--line", keys / f"{name}.json")
         adal("keys", "make", secrets / f"{name}_identity", *words)
     roots = [b64u(signing_key(keys / f"root-{number}.key").verify_key) for number in (1, 2, 3)]
     (keys.parent / "roots.json").write_text(json.dumps({"roots": roots}))
     token = b64u(signing_key(secrets / "accounts_token").verify_key)
+    filled = FILLED | {"TOKEN-KEY": token} | {f"ROOT-{number}": root for number, root in enumerate(roots, 1)}
+    for name, value in BY_HAND.items():
+        (secrets / name).write_text(value)
     for example in (made.server / "deploy" / "env").glob("*.example"):
-        text = example.read_text().replace("TOKEN-KEY", token)
-        for number, root in enumerate(roots, 1):
-            text = text.replace(f"ROOT-{number}", root)
+        text = example.read_text()
+        for placeholder, value in filled.items():
+            text = text.replace(placeholder, value)
         example.with_suffix("").write_text(text)
     run(made.server / "deploy" / "secrets.sh", "")
     said = run(made.server / "deploy" / "secrets.sh", "")
@@ -123,7 +141,7 @@ def publish_directory(made: Stack, staff: Here) -> None:
         certifiers=certifiers,
         payments=seats["payments"],
         logs=[Log(ORIGIN, str(VerifierKey(ORIGIN, log)))],
-        services=[service_from_json(json.loads((keys / f"{name}.json").read_text())) for name in TOLD],
+        services=[service_from_json(json.loads((keys / f"{name}.json").read_text())) for name in WITH_KEYS],
     )
     (made.home / "body.json").write_text(json.dumps(body))
     words = ("--url", staff.url, "--var", staff.var, "keys")

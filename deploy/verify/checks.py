@@ -8,13 +8,13 @@ from dataclasses import replace
 import httpx2
 
 from deploy.verify.ceremony import Production
-from deploy.verify.stack import CITIZENS, OUTSIDE, SERVICES, STAFF, Stack
+from deploy.verify.stack import CITIZENS, OUTSIDE, PROGRAMS, SERVICES, STAFF, Stack
 from services.client.filing import FileAttachment
 from services.crypto.packages import NewAttachment
 from tests.system.office import dialogue, new_report, nothing_readable
 from tests.system.test_markers import marker, spellings
 
-USERS = {**dict.fromkeys(SERVICES, 10001), "gateway": 101, "postgres": 999}
+USERS = {**dict.fromkeys((*SERVICES, *PROGRAMS), 10001), "gateway": 101, "postgres": 999}
 _CONNECT = """
 import socket, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ _ADDRESS = re.compile(rb"(?<![\d.])(?!0\.0\.0\.0)(?:\d{1,3}\.){3}\d{1,3}(?![\d.]
 def confined(made: Stack) -> None:
     """No root, no capability, no new privileges, no core dump, nothing writable, no port but the gateway's."""
     values = [path.read_text().strip() for path in (made.server / "deploy" / "secrets").glob("*_*")]
-    assert len(values) == 24
+    assert len(values) == 29
     for service, uid in USERS.items():
         status = dict(
             line.split(":\t", 1) for line in made.inside(service, "cat", "/proc/1/status").splitlines()
@@ -57,7 +57,7 @@ def confined(made: Stack) -> None:
         assert found["HostConfig"]["ReadonlyRootfs"], service
         assert bool(found["HostConfig"]["PortBindings"]) == (service == "gateway")
         assert not [value for value in values if value in json.dumps(found)], service
-    for service in SERVICES:
+    for service in (*SERVICES, *PROGRAMS):
         folders = set(made.inside(service, "ls", "/app/services").split())
         assert folders == {"__init__.py", "kit", "contracts", "crypto", service}, folders
     assert made.inspect("migrations")["State"]["ExitCode"] == 0
@@ -79,10 +79,15 @@ def networks(made: Stack) -> None:
         others.append(OUTSIDE)
         # The internal port is there for those who ask it, and for nobody else.
         (open_ones if service in ("rewards", "registry") else others).append("intake-feed:8000")
-        said = made.inside(service, "python", "-c", _CONNECT, *open_ones, *others).splitlines()
-        found = dict(line.rsplit(" ", 1) for line in said)
-        assert [target for target, result in found.items() if result == "open"] == open_ones, found
-        assert len(found) == len(open_ones) + len(others)
+        _reaches(made, service, open_ones, others)
+    # The programs ask the internal port and get out: nothing else of the stack is there for them.
+    inside = [
+        "postgres:5432",
+        "gateway:443",
+        *(f"{address}:8000" for found in addresses.values() for address in found),
+    ]
+    for program in PROGRAMS:
+        _reaches(made, program, ["intake-feed:8000", OUTSIDE], inside)
     # The two controls: what the services cannot reach is there.
     assert "<title>" in made.inside("gateway", "curl", "-sm", "5", f"http://{OUTSIDE}/")
     for service in SERVICES:
@@ -92,6 +97,21 @@ def networks(made: Stack) -> None:
             for address in addresses[service]
         ]
         assert [said for said in asked if said] == ['{"status":"ready"}'], (service, asked)
+
+
+def _reaches(made: Stack, service: str, open_ones: list[str], others: list[str]) -> None:
+    said = made.inside(service, "python", "-c", _CONNECT, *open_ones, *others).splitlines()
+    found = dict(line.rsplit(" ", 1) for line in said)
+    assert [target for target, result in found.items() if result == "open"] == open_ones, (service, found)
+    assert len(found) == len(open_ones) + len(others)
+
+
+def told(made: Stack) -> None:
+    """Each consumer has asked the internal port with its own token."""
+    words = "SELECT string_agg(consumer, ',' ORDER BY consumer) FROM intake.feed_consumers"
+    query = f'PGPASSWORD="$(cat /run/secrets/postgres_password)" psql -h 127.0.0.1 -U postgres -d adal -Atc "{words}"'
+    said = made.inside("postgres", "sh", "-c", query).strip()
+    assert said == "mail,notifier,registry,rewards,webhooks", said
 
 
 def journey(made: Stack, office: Production) -> list[str]:
@@ -106,6 +126,7 @@ def journey(made: Stack, office: Production) -> list[str]:
         attached = [*report.attachments, FileAttachment(video, "video.mp4", "video/mp4")]
         filed = reporter.file_sealed(replace(report, attachments=attached))
         new = dialogue(office, filed.reference, filed.receipt, mark, files)
+        reporter.inbox(new).leave_address(f"{mark}@{CITIZENS}", "kk")
         plain = reporter.file_plain(new_report(reporter, mark, "anonymous"))
     return [mark, filed.receipt, new, plain.receipt]
 

@@ -17,6 +17,8 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[2]
 IMAGES = Path(__file__).parent / "images"
 SERVICES = ("intake", "accounts", "rewards", "registry")
+#: Behind a profile in the compose file; here they run too.
+PROGRAMS = ("sender", "notifier")
 CITIZENS, STAFF = "adal.example", "staff.adal.example"
 #: A host that is not part of the stack, in a namespace of its own: what "outside" means here.
 OUTSIDE = "10.213.0.2:8080"
@@ -75,6 +77,7 @@ def docker_daemon(home: Path, group: str) -> Iterator[None]:
     """dockerd on a socket in `home`; on overlayfs, or plain copies where the kernel refuses that."""
     os.environ |= {"DOCKER_HOST": f"unix://{home}/docker.sock", "DOCKER_BUILDKIT": "0"}
     os.environ |= {"COMPOSE_DOCKER_CLI_BUILD": "0", "COMPOSE_PROJECT_NAME": "adal"}
+    os.environ |= {"COMPOSE_PROFILES": ",".join(PROGRAMS)}
     for driver in ("overlay2", "vfs"):
         with _daemon(home, group, driver) as answers:
             if answers:

@@ -13,6 +13,7 @@ from services.cli.failures import Wrong
 from services.cli.here import SignIn, here_of
 from services.cli.inbox import TextOption, state_name
 from services.cli.language import Command, _, language
+from services.cli.limits import print_deadlines
 from services.cli.screen import ask, pairs, read_text, say, shown, table
 from services.client import operator
 from services.client.operator import Counts, NewCall, NewNote
@@ -220,14 +221,12 @@ def status(
     ]
     if found.register_by:
         rows.append((_("To be registered by"), _day(found.register_by)))
-    rows += [
-        (shown(kind), _day(due) + (f" ({_('met')})" if met else "")) for kind, due, met in found.deadlines
-    ]
     if found.code_replaced_on:
         rows.append((_("Receipt code replaced on"), _day(found.code_replaced_on)))
     if found.code_suspect_on:
         rows.append((_("Said to be used by somebody else on"), _day(found.code_suspect_on)))
     pairs(rows)
+    print_deadlines(found.deadlines)
 
 
 @app.command(

@@ -1,32 +1,51 @@
 """`adal case`: list cases, open them here, answer, download, assign. Keys never leave this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import typer
 
 from services.cli.failures import Trouble, Wrong, explain
 from services.cli.form import Form
+from services.cli.given import filters_of, words_of
 from services.cli.here import SignIn, here_of
 from services.cli.inbox import TextOption, code_doubt, print_thread, state_name
-from services.cli.language import Command, _, language, new_group
+from services.cli.language import Command, Group, _, language, new_group
 from services.cli.limits import print_deadlines
 from services.cli.outcomes import print_outcome
 from services.cli.people import person_of
 from services.cli.report import AttachOption, read_attachments
 from services.cli.rights import print_protection
 from services.cli.scanning import ScannerOption, scanner_of
-from services.cli.screen import bar, one_line, pairs, read_text, say, shown, table
+from services.cli.screen import bar, one_line, pairs, say, shown, table
 from services.client.cases import CaseLine, OpenedCase
-from services.client.errors import NotHanded
+from services.client.errors import CodeInDoubt, NotHanded
 from services.client.operator import code_known_to_others
 from services.client.retention import confirm_read
 from services.client.scanning import Infected, NotScanned
 from services.client.staff import StaffSession
 from services.kit.i18n import N_, date_text
 
-app = new_group(N_("Work on cases: list, open, answer, download, assign."))
+
+class Cases(Group):
+    """The commands of `adal case`, by what they are for."""
+
+    sections: ClassVar = {
+        N_("Find and read"): ("list", "open", "show", "search", "download"),
+        N_("Write"): ("answer", "note", "notes"),
+        N_("Steps of a case"): (
+            "steps", "register", "classify", "body", "review", "forward", "return", "investigate", "close", "reopen",
+        ),
+        N_("Time limits"): ("deadlines", "extend", "mark", "figures"),
+        N_("Who has the case"): ("assign", "reassign", "end", "release"),
+        N_("Put in order"): ("labels", "link", "unlink", "bulk"),
+        N_("For other bodies and a court"): ("package", "evidence", "evidence-verify"),
+        N_("Protect and delete"): ("protect", "disclosure", "delete"),
+    }  # fmt: skip
+
+
+app = new_group(N_("Work on cases: list, open, answer, download, assign."), cls=Cases)
 
 LoginOption = Annotated[
     str | None, typer.Option("--login", envvar="ADAL_LOGIN", help=N_("Your login; the rest is asked."))
@@ -81,10 +100,9 @@ def list_cases(
         "assigned": "me" if mine else None,
         "retaliation": "true" if retaliation else None,
     }
-    filters = {name: value for name, value in asked.items() if value is not None}
     rows = []
     with SignIn(here_of(ctx), login, secrets).session() as session:
-        for line in session.cases(**filters):
+        for line in session.cases(**filters_of(asked)):
             fields = line.fields
             rows.append(
                 [line.reference, state_name(line.state), line.filed_on.isoformat(), str(fields.get("category")),
@@ -133,9 +151,7 @@ def answer(
         opened = open_here(session, case)
         opened.require_code()
         warn_if_code_known(opened)
-        words = read_text(text, _("Your message"))
-        if not words:
-            raise Wrong(_("There is no text."))
+        words = words_of(text, _("Your message"))
         with bar(_("Sending")) as progress:
             session.answer(opened, words, files, progress=progress)
     say(_("The message is stored."))
@@ -251,6 +267,14 @@ def release(
                 explain(error)
     if left:
         raise Trouble(_("Some cases are left. Number: {count}.", count=left))
+
+
+def told_words(case: OpenedCase, text: Path | None) -> str:
+    """What the reporter is told with a step; nothing while somebody else may hold the receipt code, and that is said."""
+    if case.sealed.code_suspect:
+        explain(CodeInDoubt())
+        return ""
+    return words_of(text, _("What the reporter is told"))
 
 
 def warn_if_code_known(case: OpenedCase) -> None:

@@ -1,17 +1,16 @@
 """`adal case deadlines`, `extend`, `mark`, `figures`: the time limits of a case, and how punctual the desk is."""
 
-from datetime import date
 from typing import Annotated
 
 import typer
 
-from services.cli.case import CaseArgument, LoginOption, SecretsOption, app, id_of, open_here
-from services.cli.failures import Wrong
+from services.cli.case import CaseArgument, LoginOption, SecretsOption, app, id_of, open_here, told_words
+from services.cli.given import day_of
 from services.cli.here import SignIn, here_of
 from services.cli.inbox import TextOption
 from services.cli.language import Command, _, language
 from services.cli.limits import print_deadlines, print_sources
-from services.cli.screen import one_line, read_text, say, table
+from services.cli.screen import one_line, say, table
 from services.client import deadlines
 from services.kit.i18n import N_
 
@@ -44,13 +43,10 @@ def extend(
     secrets: SecretsOption = None,
 ) -> None:
     """Once for each case, by a lead; the reasons go to the reporter, sealed."""
-    day = _day(until)
+    day = day_of(until)
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
         opened = open_here(session, case)
-        words = "" if opened.sealed.code_suspect else read_text(text, _("What the reporter is told"))
-        if not words and not opened.sealed.code_suspect:
-            raise Wrong(_("There is no text."))
-        found = deadlines.extend(session, opened, day, words)
+        found = deadlines.extend(session, opened, day, told_words(opened, text))
     say(_("The time limit is extended."))
     print_deadlines(found)
 
@@ -79,10 +75,10 @@ def mark(
     secrets: SecretsOption = None,
 ) -> None:
     """Gaps are named to the reporter in the same step."""
-    day = None if until is None else _day(until)
+    day = None if until is None else day_of(until)
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
         opened = open_here(session, case)
-        words = read_text(text, _("What the reporter is told")) if step == "gaps" or text else ""
+        words = told_words(opened, text) if step == "gaps" or text else ""
         found = deadlines.mark(session, opened, step, day, words)
     print_deadlines(found)
 
@@ -113,10 +109,3 @@ def figures(
         for line in found
     ]
     table(heads, rows)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Wrong(_("Give the day as YYYY-MM-DD.")) from None

@@ -13,6 +13,7 @@ from services.cli.inbox import state_name
 from services.cli.language import Command, _, language, new_group
 from services.cli.screen import pairs, say, shown, table
 from services.client import retention
+from services.client.errors import Problem
 from services.client.retention import Proposal
 from services.client.staff import StaffSession
 from services.kit.i18n import N_, date_text
@@ -91,10 +92,15 @@ def propose(
 ) -> None:
     """The first of two people."""
     with SignIn(here_of(ctx), login, secrets).session() as session:
-        names = retention.words(session, language()).grounds
-        if ground not in names:
-            raise Wrong(_("The ground must be one of: {codes}.", codes=", ".join(sorted(names))))
-        retention.propose(session, id_of(session, case_id), ground)
+        words, found = retention.words(session, language()), id_of(session, case_id)
+        if ground not in words.grounds:
+            raise Wrong(_("The ground must be one of: {codes}.", codes=", ".join(sorted(words.grounds))))
+        try:
+            retention.propose(session, found, ground)
+        except Problem as exc:
+            if exc.slug == "conflict":
+                _reasons(retention.state(session, found).reasons, words.reasons)
+            raise
     say(_("Proposed. A lead who is not you must approve it."))
 
 

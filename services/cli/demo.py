@@ -1,4 +1,4 @@
-"""`make demo`: invented staff for every role and reports in all states, made over HTTP as anybody would make them.
+"""`make demo`: invented staff for every role, a case in every state and calls, made over HTTP as anybody would make them.
 
 Everybody and everything here is invented and says so.
 """
@@ -7,16 +7,18 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from services.cli.here import Here
 from services.cli.staff import NewColleague, administrator, certify, enrol_with_keys
-from services.client import steps
-from services.client.filing import NewReport
+from services.client import operator, steps
+from services.client.filing import Filed, NewReport
+from services.client.operator import PHONE, NewCall, NewNote
 from services.client.staff import StaffSession
 from services.contracts.accounts import Role
-from services.crypto.outcomes import Facts
+from services.crypto.outcomes import Act, Facts
 from services.crypto.packages import NewAttachment
 from services.crypto.receipts import format_receipt
 from services.kit.files import write_private
@@ -34,18 +36,21 @@ HOLDERS = ("", "Daniyar", "Saule")
 
 @dataclass(frozen=True)
 class Sample:
-    """One invented report: who files how, the text, and how far the desk takes it."""
+    """One invented report: who files how, the text, how far the desk takes it, and what the reporter is told."""
 
     mode: str
     plain: bool
     language: str
     text: str
-    steps: tuple[str, ...]
-    answer: str | None = None
+    steps: tuple[str, ...] = ()
+    words: str = ""
+    assigned: bool = False
+    category: str | None = None
 
 
+#: A case for every state; the last step of each tells the reporter the words, or a message does.
 SAMPLES = (
-    Sample("anonymous", True, "kk", "Ойдан шығарылған мысал: емханада кезексіз өткізу үшін ақша сұрады.", ()),
+    Sample("anonymous", True, "kk", "Ойдан шығарылған мысал: емханада кезексіз өткізу үшін ақша сұрады."),
     Sample(
         "confidential",
         False,
@@ -60,6 +65,33 @@ SAMPLES = (
         "Ойдан шығарылған мысал: мемлекеттік сатып алуда бір ғана жеткізуші ұтып келеді.",
         ("register", "review"),
         "Рақмет. Қай жылғы сатып алу екенін жаза аласыз ба?",
+        assigned=True,
+    ),
+    Sample(
+        "anonymous",
+        True,
+        "ru",
+        "Вымышленный пример: на вымышленном складе не хватает вымышленного топлива.",
+        ("register", "forward"),
+        "Ваше вымышленное сообщение направлено в орган, которому поручено такое рассматривать.",
+    ),
+    Sample(
+        "open",
+        False,
+        "kk",
+        "Ойдан шығарылған мысал: қызмет туралы шағым, ол бойынша жауап бұрын берілген.",
+        ("register", "return"),
+        "Бұл ойдан шығарылған мәселе бойынша жауап берілген, сондықтан хабарлама қайтарылды.",
+        category="service-complaint",
+    ),
+    Sample(
+        "confidential",
+        False,
+        "en",
+        "An invented example: an inspector asked for money to close an invented case.",
+        ("register", "investigate"),
+        "Thank you. An invented pre-trial investigation has begun.",
+        assigned=True,
     ),
     Sample(
         "open",
@@ -70,6 +102,10 @@ SAMPLES = (
         "Thank you. This invented case is closed.",
     ),
 )
+#: What the operator files for a caller, and how the invented case ended that is closed.
+CALLED = Sample("anonymous", False, "ru", "Вымышленный звонок: за место в детском саду попросили деньги.")
+ACT = Act("Sample court (invented)", "invented-1", date(2026, 10, 1), date(2026, 10, 20))
+OUTCOME = Facts("convicted", ACT, "medium", ("cc-366-1",), bribe=100_000)
 
 
 def fill(here: Here) -> dict[str, Any]:
@@ -130,37 +166,60 @@ def _reports(here: Here, staff: dict[str, NewColleague]) -> list[dict[str, str]]
         for i, sample in enumerate(SAMPLES):
             report = _new_report(form, sample, i)
             filed = reporter.file_plain(report) if sample.plain else reporter.file_sealed(report)
-            line = desk.find(filed.reference)
-            state = _take(desk, line.id, sample)
-            if sample.answer:
-                desk.answer(desk.case(line.id), sample.answer)
-                desk.assign(desk.case(line.id), staff["investigator"].id)
-            lines.append(
-                {"reference": filed.reference, "receipt": format_receipt(filed.receipt), "state": state}
-            )
+            lines.append(_filed(filed, _take(desk, filed.reference, sample)))
+            if sample.assigned:
+                desk.assign(desk.case(desk.find(filed.reference).id), staff["investigator"].id)
+    with _signed_in(here, staff["operator"]) as session:
+        lines.append(_filed(_calls(here, session), "received (call to 1424)"))
     return lines
 
 
-def _take(desk: StaffSession, case_id: str, sample: Sample) -> str:
-    """Take the steps of a sample; the state that it comes to."""
-    state = "received"
+def _filed(filed: Filed, state: str) -> dict[str, str]:
+    return {"reference": filed.reference, "receipt": format_receipt(filed.receipt), "state": state}
+
+
+def _take(desk: StaffSession, reference: str, sample: Sample) -> str:
+    """Take the steps of a sample and tell its words; the state that it comes to."""
+    case_id, state = desk.find(reference).id, "received"
     for step in sample.steps:
-        if step == "close":
-            state = steps.close(desk, desk.case(case_id), Facts("explained"), "An invented explanation.")
-        else:
-            state = steps.move(desk, case_id, step)
+        state = _step(desk, case_id, step, sample.words)
+    if sample.words and sample.steps[-1] in ("review", "investigate"):
+        desk.answer(desk.case(case_id), sample.words)
     return state
 
 
-def _new_report(form: dict[str, Any], sample: Sample, i: int) -> NewReport:
+def _step(desk: StaffSession, case_id: str, step: str, words: str) -> str:
+    match step:
+        case "forward":
+            return steps.tell(desk, desk.case(case_id), step, words, body="other")
+        case "return":
+            return steps.tell(desk, desk.case(case_id), step, words, ground="same_matter_ended")
+        case "close":
+            return steps.close(desk, desk.case(case_id), OUTCOME, words)
+        case "investigate":
+            return steps.move(desk, case_id, step, "criminal")
+    return steps.move(desk, case_id, step)
+
+
+def _calls(here: Here, session: StaffSession) -> Filed:
+    """Two invented calls to 1424: one that reports, and one that asks to be called back."""
+    with here.reporter(session.bearer) as reporter:
+        filed = reporter.file_sealed(_new_report(reporter.form(), CALLED, len(SAMPLES), PHONE))
+    operator.register(session, NewCall("report", CALLED.language, False, "report-filed"))
+    note = NewNote("Ойдан шығарылған мысал: қалай хабарлауға болады?", "+7 700 000 00 00", "18:00-ден кейін")
+    operator.register(session, NewCall("consultation", "kk", False, "call-back-asked", note=note))
+    return filed
+
+
+def _new_report(form: dict[str, Any], sample: Sample, i: int, channel: str = "api") -> NewReport:
     def pick(name: str) -> str:
         items = form["lists"][name]["items"]
         return str(items[(3 * i) % len(items)]["code"])
 
     fields = {
         "amount_band": pick("amount_bands"),
-        "category": pick("categories"),
-        "channel": "api",
+        "category": sample.category or pick("categories"),
+        "channel": channel,
         "language": sample.language,
         "region": pick("regions"),
         "sector": pick("sectors"),
@@ -185,6 +244,7 @@ def text(found: dict[str, Any], dev: Path) -> str:
             f"  As files for --secrets: {dev}/demo-ROLE.json",
             "\nInvented reports (reference, receipt, state):",
             *reports,
+            f"  Somebody asked 1424 to be called back: adal call callbacks --secrets {dev}/demo-desk.json",
             "",
         ]
     )

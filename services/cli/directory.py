@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.failures import Wrong
+from services.cli.given import not_there
 from services.cli.here import here_of, read_json
 from services.cli.language import Command, _, new_group
 from services.cli.screen import pairs
@@ -171,8 +172,7 @@ def certifier_from_json(value: Any) -> Certifier:
 
 def write_line(path: Path, value: Any) -> None:
     """Write JSON into a new file of mode 0600. Error: Wrong if it is there."""
-    if path.exists():
-        raise Wrong(_("This file is there already: {name}", name=path.name))
+    not_there(path)
     write_private(path, json.dumps(value, indent=1).encode())
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from services.cli.case import CaseArgument, LoginOption, SecretsOption, app, open_here
-from services.cli.failures import Trouble, Wrong
+from services.cli.failures import Trouble
+from services.cli.given import not_there
 from services.cli.here import SignIn, here_of
 from services.cli.language import Command, _, language
 from services.cli.screen import pairs, say, shown, table
@@ -30,8 +31,7 @@ def evidence(
     secrets: SecretsOption = None,
 ) -> None:
     """Make, check, write, show."""
-    if out.exists():
-        raise Wrong(_("This file is there already: {name}", name=out.name))
+    not_there(out)
     here = here_of(ctx)
     roots = here.roots()
     with SignIn(here, login, secrets).session(unlock=True) as session:

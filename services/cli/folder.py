@@ -16,15 +16,17 @@ from services.cli.case import (
     open_here,
 )
 from services.cli.failures import Trouble, Wrong
+from services.cli.given import words_of
 from services.cli.here import SignIn, here_of
 from services.cli.inbox import TextOption, state_name
 from services.cli.language import Command, _, language
 from services.cli.people import person_of
-from services.cli.screen import pairs, read_text, say, shown, table
-from services.client import folder
+from services.cli.screen import pairs, say, shown, table
+from services.client import folder, steps
 from services.client.errors import Problem
 from services.client.folder import Folder
 from services.client.staff import StaffSession
+from services.client.steps import Reference
 from services.kit.i18n import N_, date_text
 
 OtherArgument = Annotated[str, typer.Argument(metavar="OTHER", help=N_("Reference or id of the other case."))]
@@ -40,7 +42,8 @@ def show(
     with SignIn(here_of(ctx), login, secrets).session() as session:
         found = folder.folder(session, id_of(session, case))
         names, labels = _names(session), folder.label_names(session, language())
-    _print(found, names, labels)
+        words = steps.reference(session, language())
+    _print(found, names, labels, words)
 
 
 def _names(session: StaffSession) -> Mapping[str, str]:
@@ -50,7 +53,7 @@ def _names(session: StaffSession) -> Mapping[str, str]:
     return {}
 
 
-def _print(found: Folder, names: Mapping[str, str], labels: Mapping[str, str]) -> None:
+def _print(found: Folder, names: Mapping[str, str], labels: Mapping[str, str], words: Reference) -> None:
     line = found.line
     pairs(
         [
@@ -58,6 +61,8 @@ def _print(found: Folder, names: Mapping[str, str], labels: Mapping[str, str]) -
             (_("State"), state_name(line.state)),
             (_("Day"), date_text(line.filed_on, language())),
             (_("Lane"), lane_name(line.lane)),
+            (_("Class"), words.name("classifications", found.classification or "-")),
+            (_("Body"), words.name("bodies", found.body or "-")),
             (_("Labels"), ", ".join(labels.get(one, shown(one)) for one in found.labels) or "-"),
         ]
     )
@@ -68,7 +73,9 @@ def _print(found: Folder, names: Mapping[str, str], labels: Mapping[str, str]) -
     say(_("Steps"), bold=True)
     for step in found.steps:
         by = "" if step.person is None else names.get(step.person, step.person)
-        say(f"  {step.day.isoformat()}  {state_name(step.state)}  {shown(by)}".rstrip())
+        codes = [("grounds", step.ground), ("bodies", step.body), ("outcomes", step.outcome)]
+        more = "".join(f" ({shown(words.name(name, code))})" for name, code in codes if code)
+        say(f"  {step.day.isoformat()}  {state_name(step.state)}{more}  {shown(by)}".rstrip())
     for link in found.links:
         say(f"  {_kind_name(link.kind)}: {shown(link.reference)}")
     for made in found.packages:
@@ -106,10 +113,7 @@ def note(
     """The reporter never sees a note."""
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
         opened = open_here(session, case)
-        words = read_text(text, _("Your note"))
-        if not words:
-            raise Wrong(_("There is no text."))
-        folder.add_note(session, opened, words)
+        folder.add_note(session, opened, words_of(text, _("Your note")))
     say(_("The note is stored."))
 
 
@@ -126,6 +130,8 @@ def notes(
             say(_("This note does not hold, or is sealed to a key you do not have."), error=True)
         else:
             say(shown(one.text))
+    if not found:
+        say(_("No notes yet."))
     if any(one.text is None for one in found):
         raise Trouble(_("Some notes could not be shown."))
 

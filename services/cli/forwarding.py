@@ -7,6 +7,7 @@ import typer
 
 from services.cli.case import CaseArgument, LoginOption, SecretsOption, app, open_here
 from services.cli.failures import Wrong
+from services.cli.given import not_there
 from services.cli.here import SignIn, here_of
 from services.cli.language import Command, _
 from services.cli.screen import pairs, say, shown
@@ -39,8 +40,7 @@ def package(
     secrets: SecretsOption = None,
 ) -> None:
     """Open, pack, seal, record; who the reporter is never goes in."""
-    if out.exists():
-        raise Wrong(_("This file is there already: {name}", name=out.name))
+    not_there(out)
     if bool(to) == passphrase:
         raise Wrong(_("Give --to KEY or --passphrase, and not both."))
     words = new_passphrase() if passphrase else ""

@@ -1,6 +1,6 @@
 """`adal identity`: ask the custodians who a reporter is, decide, release, open. Checks and keys stay on this machine."""
 
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,9 +8,10 @@ import typer
 
 from services.cli.case import LoginOption, SecretsOption
 from services.cli.failures import Wrong
+from services.cli.given import day_of, words_of
 from services.cli.here import SignIn, here_of
 from services.cli.language import Command, _, label_of, language, new_group
-from services.cli.screen import ask_yes, one_line, pairs, read_text, say, shown, table
+from services.cli.screen import ask_yes, one_line, pairs, say, shown, table
 from services.client.custody import Custody, OpenedIdentity, Request, RequestLine
 from services.client.staff import StaffSession
 from services.kit.clock import KAZAKHSTAN
@@ -61,10 +62,8 @@ def ask(
     secrets: SecretsOption = None,
 ) -> None:
     """Seal the reason to the seats, sign, send."""
-    until = None if deferral is None else _day(deferral)
-    words = read_text(reason, _("The reason, for the custodians only"))
-    if not words:
-        raise Wrong(_("There is no text."))
+    until = None if deferral is None else day_of(deferral)
+    words = words_of(reason, _("The reason, for the custodians only"))
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
         line = Custody(session).ask(session.case(session.find(case).id), ground, words, until, days)
     say(_("The custodians are asked. The request: {id}", id=line.id))
@@ -184,13 +183,6 @@ def _id(custody: Custody, request: str) -> str:
     if not found:
         raise Wrong(_("There is no such request."))
     return found[0]
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Wrong(_("This must be a day in the form YYYY-MM-DD.")) from None
 
 
 def _when(moment: datetime) -> str:

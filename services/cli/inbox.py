@@ -8,13 +8,14 @@ import typer
 
 from services.cli.failures import Trouble, Wrong
 from services.cli.form import Form
+from services.cli.given import words_of
 from services.cli.here import here_of, read_json, read_receipt
 from services.cli.language import Command, _, language, new_group
 from services.cli.limits import print_deadlines
 from services.cli.outcomes import print_outcome
 from services.cli.report import AttachOption, read_attachments, read_saved
 from services.cli.rights import print_protection, print_rights
-from services.cli.screen import ask, ask_yes, bar, one_line, pairs, read_text, say, shown
+from services.cli.screen import ask, ask_yes, bar, one_line, pairs, say, shown
 from services.client.chain import Message, Rejected
 from services.client.inbox import Inbox, Opening, View
 from services.client.log import Included, Standing
@@ -62,7 +63,7 @@ def send(
 ) -> None:
     """Seal a message here and send it."""
     digits = read_receipt(receipt)
-    words = _not_empty(read_text(text, _("Your message")))
+    words = words_of(text, _("Your message"))
     files = read_attachments(attach or [])
     with here_of(ctx).reporter() as reporter:
         inbox = reporter.inbox(digits)
@@ -84,7 +85,7 @@ def retaliation(
 ) -> None:
     """Seal the words like a message; the case is flagged, and protection runs from today."""
     digits = read_receipt(receipt)
-    words = _not_empty(read_text(text, _("What is done to you, by whom, since when")))
+    words = words_of(text, _("What is done to you, by whom, since when"))
     files = read_attachments(attach or [])
     with here_of(ctx).reporter() as reporter:
         inbox = reporter.inbox(digits)
@@ -319,9 +320,3 @@ def _identity(value: object) -> dict[str, str]:
     if not isinstance(value, dict) or not value or not all(isinstance(text, str) for text in value.values()):
         raise Wrong(_("Give at least a name."))
     return dict(value)
-
-
-def _not_empty(words: str) -> str:
-    if not words:
-        raise Wrong(_("There is no text."))
-    return words

@@ -10,13 +10,14 @@ import typer
 from services.cli import ceremony, certify, directory, seats
 from services.cli.case import SecretsOption
 from services.cli.failures import Wrong
+from services.cli.given import not_there
 from services.cli.here import here_of, read_json
 from services.cli.language import Command, _, new_group
 from services.cli.screen import pairs, say
 from services.cli.staff import administrator, signing_key
 from services.crypto.age import HybridIdentity
 from services.crypto.canonical import b64u
-from services.crypto.directories import NOTIFIER, SERVICES, check_directory, parse_directory, service_json
+from services.crypto.directories import WITH_KEYS, check_directory, parse_directory, service_json
 from services.crypto.rules import instant, instant_text
 from services.crypto.servicekeys import new_service_key
 from services.crypto.signatures import Signed, SigningKey, sign_document
@@ -55,12 +56,11 @@ def make(
         raise Wrong(_("Unknown kind. There are: {kinds}", kinds=", ".join(KINDS)))
     if kind in ("desk", "seat") and not id:
         raise Wrong(_("A desk or seat key needs --id."))
-    if (kind == "service") != (line is not None) or (kind == "service" and id not in (*SERVICES, NOTIFIER)):
+    if (kind == "service") != (line is not None) or (kind == "service" and id not in WITH_KEYS):
         raise Wrong(
             _("A service's key, and no other, needs --line FILE; its --id is rewards, registry or notifier.")
         )
-    if file.exists():
-        raise Wrong(_("This file is there already: {name}", name=file.name))
+    not_there(file)
     content, public = _service_key(line, id or "") if line else _new_key(kind, id or "")
     write_private(file, content)
     pairs(public)
@@ -84,8 +84,7 @@ def sign_directory(
     signed = sign_body(read_json(body), [signing_key(path) for path in key], here.roots())
     found = parse_directory(signed)
     if out is not None:
-        if out.exists():
-            raise Wrong(_("This file is there already: {name}", name=out.name))
+        not_there(out)
         write_private(out, json.dumps(signed.to_json(), indent=1).encode())
     pairs(
         [

@@ -4,8 +4,9 @@ Help texts are written as English msgids and translated when they are shown, sin
 """
 
 import copy
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -39,7 +40,9 @@ def label_of(thing: Any) -> str:
 
 
 class Spoken:
-    """Help of a command or group in the reader's language."""
+    """Help of a command or group in the reader's language; `sections` are heading -> commands of a large group."""
+
+    sections: ClassVar[Mapping[str, Sequence[str]]] = {}
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
         """The usage line."""
@@ -57,8 +60,10 @@ class Spoken:
         for kind, title in (("argument", N_("Arguments")), ("option", N_("Options"))):
             rows = [_row(param, ctx) for param in self.get_params(ctx) if param.param_type_name == kind]  # type: ignore[attr-defined]
             _section(formatter, title, [row for row in rows if row])
-        commands: dict[str, Any] = getattr(self, "commands", {})
-        _section(formatter, N_("Commands"), [(name, _said(found)) for name, found in commands.items()])
+        left: dict[str, Any] = dict(getattr(self, "commands", {}))
+        for title, names in self.sections.items():
+            _section(formatter, title, [(name, _said(left.pop(name))) for name in names if name in left])
+        _section(formatter, N_("Commands"), [(name, _said(found)) for name, found in left.items()])
 
 
 class Command(Spoken, TyperCommand):

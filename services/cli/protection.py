@@ -8,11 +8,12 @@ import typer
 from services.cli import case
 from services.cli.case import CaseArgument, LoginOption, SecretsOption
 from services.cli.failures import Wrong
+from services.cli.given import words_of
 from services.cli.here import SignIn, here_of
 from services.cli.inbox import TextOption
 from services.cli.language import Command, _, language, new_group
 from services.cli.rights import status_name
-from services.cli.screen import ask, pairs, read_text, say, shown, table
+from services.cli.screen import ask, pairs, say, shown, table
 from services.client.protection import (
     Incident,
     add_incident,
@@ -60,9 +61,9 @@ def add(
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
         opened = case.open_here(session, case_id)
         name = who or ask(_("Who disclosed"))
-        what = read_text(text, _("What was disclosed"))
-        if not name or not what:
+        if not name:
             raise Wrong(_("There is no text."))
+        what = words_of(text, _("What was disclosed"))
         made = add_incident(session, opened.line.id, opened.sealed.manifest.rid, article, name, what)
     pairs([(_("Incident"), made)])
 

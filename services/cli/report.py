@@ -11,6 +11,7 @@ import typer
 from services.cli import form as forms
 from services.cli.failures import Wrong
 from services.cli.form import Filled, Form
+from services.cli.given import not_there
 from services.cli.here import here_of, read_json
 from services.cli.language import Command, _, new_group
 from services.cli.screen import ask_yes, bar, pairs, say, shown
@@ -51,8 +52,7 @@ def file_report(
 ) -> None:
     """Read, show what goes in clear, ask, seal, send, show the receipt."""
     files = attached_files(attach or [])
-    if save is not None and save.exists():
-        raise Wrong(_("This file is there already: {name}", name=save.name))
+    not_there(save)
     with here_of(ctx).reporter() as reporter:
         form = Form(reporter.form())
         filled = forms.fill(form) if answers is None else forms.from_json(form, read_json(answers))

@@ -19,6 +19,7 @@ from services.cli.language import _
 from services.client.http import Progress as Report
 
 _KEPT = frozenset("\n\t")
+_ENDLESS = 10_000
 
 
 def shown(text: object) -> str:
@@ -38,13 +39,29 @@ def say(text: str = "", error: bool = False, bold: bool = False) -> None:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under their heads."""
+    """Print rows under their heads; what is too wide for a terminal is folded, and nothing is in a pipe."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = _ENDLESS
+    widths = [max(map(len, column)) for column in zip(heads, *rows, strict=True)]
+    kept = _unfolded(widths, console.width - 2 * (len(heads) - 1))
     grid = Table(box=None, pad_edge=False, header_style="bold")
-    for head in heads:
-        grid.add_column(head, overflow="fold", no_wrap=not grid.columns)
+    for place, head in enumerate(heads):
+        grid.add_column(head, overflow="fold", no_wrap=place in kept)
     for row in rows:
         grid.add_row(*(_plain(cell) for cell in row))
-    Console().print(grid, highlight=False)
+    console.print(grid, highlight=False)
+
+
+def _unfolded(widths: Sequence[int], room: int) -> frozenset[int]:
+    """The columns that keep their width: the first, and those no wider than an equal share of what is left."""
+    kept = [0]
+    for place in sorted(range(1, len(widths)), key=widths.__getitem__):
+        left = room - sum(widths[one] for one in kept)
+        if widths[place] * (len(widths) - len(kept)) > left:
+            break
+        kept.append(place)
+    return frozenset(kept)
 
 
 def pairs(rows: Sequence[tuple[str, str]]) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from services.cli.case import LoginOption, SecretsOption
 from services.cli.failures import Wrong
+from services.cli.given import not_there
 from services.cli.here import Here, Secrets, SignIn, dev_file, here_of, sign_in_with_code
 from services.cli.language import Command, _, new_group
 from services.cli.screen import ask, pairs, say, shown, table
@@ -67,7 +68,7 @@ def add(
     """Make an account as administrator; the development one unless --secrets names another."""
     if unknown := set(role) - set(ROLES):
         raise Wrong(_("Unknown role. There are: {roles}", roles=", ".join(ROLES)) + f" ({len(unknown)})")
-    _not_there(save)
+    not_there(save)
     here = here_of(ctx)
     with administrator(here, secrets) as session:
         person, enrolment = session.add_staff(login, name, role)
@@ -93,7 +94,7 @@ def enrol_oneself(
     ] = None,
 ) -> None:
     """Enrol with a generated password, and a generated passphrase if there are no keys yet."""
-    _not_there(save)
+    not_there(save)
     enrolment = ask(_("One-time enrolment secret"), secret=True)
     with here_of(ctx).staff() as session:
         found = _signed_in(session, login, enrolment)
@@ -183,11 +184,6 @@ def read_group_key(path: Path) -> GroupKey:
     # Sealed to a key of the moment, so that the one strict parser reads it.
     reader = HybridIdentity.generate()
     return unwrap_group_key(age.seal(path.read_bytes(), [reader.recipient]), reader)
-
-
-def _not_there(path: Path | None) -> None:
-    if path is not None and path.exists():
-        raise Wrong(_("This file is there already: {name}", name=path.name))
 
 
 def _show(colleague: NewColleague, save: Path | None) -> None:

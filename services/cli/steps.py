@@ -3,22 +3,20 @@ a case goes on by the rules, with its sealed words for the reporter.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from services.cli.case import CaseArgument, LoginOption, SecretsOption, app, id_of, open_here
+from services.cli.case import CaseArgument, LoginOption, SecretsOption, app, id_of, open_here, told_words
 from services.cli.failures import Wrong
+from services.cli.given import day_of, words_of
 from services.cli.here import SignIn, here_of
 from services.cli.inbox import TextOption, state_name
 from services.cli.language import Command, _, language
-from services.cli.screen import read_text, say, table
+from services.cli.screen import pairs, say, table
 from services.client import steps
-from services.client.cases import OpenedCase
-from services.client.staff import StaffSession
 from services.contracts.outcomes import Person
 from services.crypto.errors import FormatError
 from services.crypto.outcomes import Act, Facts
@@ -38,64 +36,41 @@ def _reached(state: str) -> None:
     say(_("The state is now: {state}", state=state_name(state)))
 
 
-def _move(
-    ctx: typer.Context, case: str, step: str, found: str | None, login: str | None, secrets: Path | None
-) -> None:
-    with SignIn(here_of(ctx), login, secrets).session() as session:
-        _reached(steps.move(session, id_of(session, case), step, found))
-
-
 def _tell(
     ctx: typer.Context,
     case: str,
+    step: str,
     text: Path | None,
     login: str | None,
     secrets: Path | None,
-    take: Callable[[StaffSession, OpenedCase, str], str],
+    ground: str | None = None,
+    body: str | None = None,
 ) -> None:
-    """Open a case, ask what the reporter is told, take the step."""
+    """Open a case, ask what the reporter is told, take the step with its codes."""
     with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
         opened = open_here(session, case)
-        words = read_text(text, _("What the reporter is told"))
-        if not words:
-            raise Wrong(_("There is no text."))
-        _reached(take(session, opened, words))
+        words = told_words(opened, text)
+        _reached(steps.tell(session, opened, step, words, ground=ground, body=body))
 
 
-@app.command("register", cls=Command, help=N_("Register a report; the law's clocks begin."))
-def register(
-    ctx: typer.Context,
-    case: CaseArgument,
-    found: ClassOption = None,
-    login: LoginOption = None,
-    secrets: SecretsOption = None,
-) -> None:
-    """The step `register`."""
-    _move(ctx, case, "register", found, login, secrets)
+def _add_move(step: str, text: str) -> None:
+    """A command for a step that tells the reporter nothing: no key is asked for."""
+
+    @app.command(step, cls=Command, help=text)
+    def move(
+        ctx: typer.Context,
+        case: CaseArgument,
+        found: ClassOption = None,
+        login: LoginOption = None,
+        secrets: SecretsOption = None,
+    ) -> None:
+        with SignIn(here_of(ctx), login, secrets).session() as session:
+            _reached(steps.move(session, id_of(session, case), step, found))
 
 
-@app.command("review", cls=Command, help=N_("Begin the review of a case."))
-def review(
-    ctx: typer.Context,
-    case: CaseArgument,
-    found: ClassOption = None,
-    login: LoginOption = None,
-    secrets: SecretsOption = None,
-) -> None:
-    """The step `review`."""
-    _move(ctx, case, "review", found, login, secrets)
-
-
-@app.command("investigate", cls=Command, help=N_("Begin the pre-trial investigation of a criminal case."))
-def investigate(
-    ctx: typer.Context,
-    case: CaseArgument,
-    found: ClassOption = None,
-    login: LoginOption = None,
-    secrets: SecretsOption = None,
-) -> None:
-    """The step `investigate`."""
-    _move(ctx, case, "investigate", found, login, secrets)
+_add_move("register", N_("Register a report; the law's clocks begin."))
+_add_move("review", N_("Begin the review of a case."))
+_add_move("investigate", N_("Begin the pre-trial investigation of a criminal case."))
 
 
 @app.command("forward", cls=Command, help=N_("Forward a case to the body in charge, and tell the reporter."))
@@ -108,10 +83,7 @@ def forward(
     secrets: SecretsOption = None,
 ) -> None:
     """The step `forward`."""
-    _tell(
-        ctx, case, text, login, secrets,
-        lambda session, opened, words: steps.tell(session, opened, "forward", words, body=to),
-    )  # fmt: skip
+    _tell(ctx, case, "forward", text, login, secrets, body=to)
 
 
 @app.command(
@@ -126,10 +98,7 @@ def give_back(
     secrets: SecretsOption = None,
 ) -> None:
     """The step `return`."""
-    _tell(
-        ctx, case, text, login, secrets,
-        lambda session, opened, words: steps.tell(session, opened, "return", words, ground=ground),
-    )  # fmt: skip
+    _tell(ctx, case, "return", text, login, secrets, ground=ground)
 
 
 @app.command("reopen", cls=Command, help=N_("Take up a case that had ended (lead), and tell the reporter."))
@@ -141,10 +110,7 @@ def reopen(
     secrets: SecretsOption = None,
 ) -> None:
     """The step `reopen`."""
-    _tell(
-        ctx, case, text, login, secrets,
-        lambda session, opened, words: steps.tell(session, opened, "reopen", words),
-    )  # fmt: skip
+    _tell(ctx, case, "reopen", text, login, secrets)
 
 
 @app.command("close", cls=Command, help=N_("Close a case with its outcome, sealed for the reporter."))
@@ -174,17 +140,33 @@ def close(
             help=N_("JSON file of whom the act is about; it goes to the registry and nowhere else.")
         ),
     ] = None,
+    unopenable: Annotated[
+        bool,
+        typer.Option(
+            "--unopenable",
+            help=N_(
+                "Nobody can open the report: its reporter sees the outcome, the words stay with the desk."
+            ),
+        ),
+    ] = False,
     login: LoginOption = None,
     secrets: SecretsOption = None,
 ) -> None:
     """The step `close`."""
     act = _act(court, number, day, in_force)
-    facts = Facts(outcome, act, gravity, tuple(articles or ()), bribe, damage, benefits)
+    facts = _checked(Facts(outcome, act, gravity, tuple(articles or ()), bribe, damage, benefits))
     about = read_persons(persons) if persons else ()
-    _tell(
-        ctx, case, text, login, secrets,
-        lambda session, opened, words: steps.close(session, opened, facts, words, about),
-    )  # fmt: skip
+    if unopenable and outcome in steps.FINAL_ACTS:
+        raise Wrong(_("A report that nobody can open has no act that it led to."))
+    with SignIn(here_of(ctx), login, secrets).session(unlock=True) as session:
+        if unopenable:
+            found = id_of(session, case)
+            words = words_of(text, _("Why it cannot be opened, for the desk"))
+            _reached(steps.close_unopenable(session, found, facts, words))
+            return
+        opened = open_here(session, case)
+        words = words_of(text, _("What the reporter is told"))
+        _reached(steps.close(session, opened, facts, words, about))
 
 
 @app.command("classify", cls=Command, help=N_("Say whether a case is criminal; who said so is kept."))
@@ -222,19 +204,25 @@ def list_steps(ctx: typer.Context, login: LoginOption = None, secrets: SecretsOp
     """Print the table of steps and the lists."""
     with SignIn(here_of(ctx), login, secrets).session() as session:
         found = steps.reference(session, language())
-    rows = [
-        [
-            str(rule["code"]), found.name("steps", rule["code"]), ", ".join(rule["from_states"]), rule["to"],
-            ", ".join(rule["roles"]), ", ".join(rule["needs"]), f"{rule['source'] or '-'} {rule['article']}".strip(),
-        ]
-        for rule in found.rules
-    ]  # fmt: skip
-    table([_("Step"), _("Name"), _("From"), _("To"), _("Roles"), _("Needs"), _("Source")], rows)
+    for rule in found.rules:
+        say(f"{rule['code']}  {found.name('steps', rule['code'])}", bold=True)
+        pairs(_rule_rows(rule))
     titles = {"grounds": _("Grounds of a return"), "outcomes": _("Outcomes"), "bodies": _("Bodies")}
     for name, title in titles.items():
         say()
         say(title, bold=True)
         table([_("Code"), _("Name")], [[code, text] for code, text in found.words[name].items()])
+
+
+def _rule_rows(rule: dict[str, Any]) -> list[tuple[str, str]]:
+    doubt = " " + _("(not confirmed)") if rule["status"] == "recalled" else ""
+    return [
+        (_("From"), ", ".join(map(state_name, rule["from_states"]))),
+        (_("To"), state_name(rule["to"])),
+        (_("Roles"), ", ".join(rule["roles"])),
+        (_("Needs"), ", ".join(rule["needs"]) or "-"),
+        (_("Source"), f"{rule['source'] or '-'} {rule['article']}".strip() + doubt),
+    ]
 
 
 def read_persons(path: Path) -> Sequence[Person]:
@@ -250,11 +238,19 @@ def _act(court: str | None, number: str | None, day: str | None, in_force: str |
         return None
     if not (court and number and day):
         raise Wrong(_("An act has a court or body, a number and a day."))
-    return Act(court, number, _day(day), _day(in_force) if in_force else None)
+    return Act(court, number, day_of(day), day_of(in_force) if in_force else None)
 
 
-def _day(text: str) -> date:
+def _checked(facts: Facts) -> Facts:
+    """The facts, as readers will take them. Error: Wrong."""
+    if facts.kind in steps.FINAL_ACTS and facts.act is None:
+        raise Wrong(_("This outcome needs its act: --court, --number and --date."))
     try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise Wrong(_("A day is written YYYY-MM-DD.")) from None
+        return Facts.from_json(facts.to_json())
+    except FormatError:
+        raise Wrong(
+            _(
+                "Gravity, articles or days of the act cannot be used. An article is a code such as cc-366-2, "
+                "and an act enters into force on its day or later."
+            )
+        ) from None

@@ -10,6 +10,7 @@ import typer
 
 from services.cli.case import LoginOption, SecretsOption, app, id_of
 from services.cli.failures import Trouble, Wrong
+from services.cli.given import filters_of
 from services.cli.here import SignIn, here_of
 from services.cli.language import Command, _
 from services.cli.screen import ask_yes, say, shown
@@ -54,8 +55,9 @@ def bulk(
     secrets: SecretsOption = None,
 ) -> None:
     """Each case by itself; nothing is deleted or answered."""
-    asked = {"lane": lane, "state": state, "category": category, "region": region, "label": label}
-    filters = {name: value for name, value in asked.items() if value is not None}
+    filters = filters_of(
+        {"lane": lane, "state": state, "category": category, "region": region, "label": label}
+    )
     _check(action, put, of, filters, ids)
     with SignIn(here_of(ctx), login, secrets).session() as session:
         more = {"label": put} if put else {"of": id_of(session, of)} if of else {}

@@ -13,6 +13,7 @@ from services.client import chain
 from services.client.chain import Ended, Message, Part, Place, Rejected
 from services.client.deadlines import Deadline, deadlines_of
 from services.client.errors import CodeInDoubt, understood
+from services.client.form_words import texts_of
 from services.client.keyring import Keyring
 from services.crypto import rules
 from services.crypto.age import HybridIdentity, HybridRecipient
@@ -107,8 +108,7 @@ class InClear:
         """Read the API's outcome; None for a case that is open. Errors: KeyError, FormatError."""
         if value is None:
             return None
-        labels = {str(name): str(text) for name, text in value["labels"].items()}
-        return cls(str(value["kind"]), rules.day(value["day"]), labels)
+        return cls(str(value["kind"]), rules.day(value["day"]), texts_of(value["labels"]))
 
 
 def outcome_differs(clear: InClear | None, outcomes: Sequence[Ended]) -> bool:
@@ -148,7 +148,6 @@ class SealedCase:
     def from_json(cls, value: dict[str, Any]) -> "SealedCase":
         """Read the API's case. Errors: BadAnswer, CryptoError."""
         with understood():
-            replaced = value["code_replaced_on"]
             case = cls(
                 line=CaseLine.from_json(value),
                 manifest=Manifest.from_json(value["manifest"]),
@@ -160,10 +159,10 @@ class SealedCase:
                 steps=tuple(StepLine.from_json(line) for line in value["states"]),
                 people=_people(value),
                 outcome=InClear.from_json(value.get("outcome")),
-                code_replaced_on=None if replaced is None else rules.day(replaced),
+                code_replaced_on=rules.day_or_none(value["code_replaced_on"]),
                 directory=value["directory"],
                 protection=Protection.from_json(value.get("protection")),
-                code_suspect_on=None if (day := value.get("code_suspect_on")) is None else rules.day(day),
+                code_suspect_on=rules.day_or_none(value.get("code_suspect_on")),
                 code_suspect=bool(value.get("code_suspect", False)),
                 deadlines=deadlines_of(value),
             )

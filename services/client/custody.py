@@ -54,13 +54,13 @@ class RequestLine:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "RequestLine":
         """Read a line of the API. Errors: KeyError, FormatError."""
-        deferral, reference = value["deferral"], value["reference"]
+        reference = value["reference"]
         return cls(
             id=str(value["id"]),
             digest=rules.bytes32(value["request"]),
             state=str(value["state"]),
             ground=str(value["ground"]),
-            deferral=None if deferral is None else rules.day(deferral),
+            deferral=rules.day_or_none(value["deferral"]),
             day=rules.day(value["day"]),
             expires=rules.instant(value["expires"]),
             approvals=rules.integer(value["approvals"]),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from services.client.directory import INTAKE
 from services.client.errors import understood
+from services.client.form_words import texts_of
 from services.client.http import part_of_path
 from services.crypto import rules
 
@@ -47,16 +48,16 @@ class Deadline:
             state=str(value["state"]),
             started=rules.day(value["started"]),
             due=rules.day(value["due"]),
-            met_on=_day(value["met_on"]),
-            ended_on=_day(value["ended_on"]),
+            met_on=rules.day_or_none(value["met_on"]),
+            ended_on=rules.day_or_none(value["ended_on"]),
             reason=None if value["reason"] is None else str(value["reason"]),
             article=str(value["article"]),
             confirmed=bool(value["confirmed"]),
             benchmark=bool(value["benchmark"]),
             extension=bool(value["extension"]),
-            labels=_texts(value["labels"]),
-            sources=_texts(value["source_labels"]),
-            escalated_on=_day(value.get("escalated_on")),
+            labels=texts_of(value["labels"]),
+            sources=texts_of(value["source_labels"]),
+            escalated_on=rules.day_or_none(value.get("escalated_on")),
         )
 
 
@@ -121,16 +122,8 @@ def figures(session: "StaffSession", year: int | None = None) -> list[Figure]:
     with understood():
         return [
             Figure(
-                str(line["month"]), str(line["kind"]), _texts(line["labels"]),
+                str(line["month"]), str(line["kind"]), texts_of(line["labels"]),
                 {state: rules.integer(line[state]) for state in STATES},
             )
             for line in answer["lines"]
         ]  # fmt: skip
-
-
-def _day(value: Any) -> date | None:
-    return None if value is None else rules.day(value)
-
-
-def _texts(value: dict[str, Any]) -> dict[str, str]:
-    return {str(name): str(text) for name, text in value.items()}

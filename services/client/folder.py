@@ -13,6 +13,7 @@ from services.client import access
 from services.client.cases import CaseLine, OpenedCase, StepLine
 from services.client.directory import INTAKE
 from services.client.errors import NotUnlocked, Unreachable, understood
+from services.client.form_words import names_of
 from services.client.http import part_of_path
 from services.client.staff import StaffSession
 from services.crypto import rules
@@ -125,13 +126,15 @@ class Folder:
     labels: tuple[str, ...]
     links: tuple[Link, ...]
     packages: tuple[PackageMade, ...]
+    classification: str | None
+    body: str | None
 
 
 def label_names(session: StaffSession, language: str) -> dict[str, str]:
     """The labels that a case may have: code -> text."""
     found = session.call("GET", f"{_STAFF}/case-labels").json()
     with understood():
-        return {str(item["code"]): str(item["labels"][language]) for item in found["items"]}
+        return names_of(found["items"], language)
 
 
 def set_labels(session: StaffSession, case_id: str, labels: Iterable[str]) -> tuple[str, ...]:
@@ -166,11 +169,13 @@ def folder(session: StaffSession, case_id: str) -> Folder:
                 for one in found["links"]
             ),
             packages=tuple(_package(one) for one in found["packages"]),
+            classification=case["classification"],
+            body=case["body"],
         )
 
 
 def _assignment(line: Mapping[str, Any]) -> Assignment:
-    ended = None if line["ended"] is None else rules.day(line["ended"])
+    ended = rules.day_or_none(line["ended"])
     return Assignment(
         str(line["person"]), str(line["role"]), str(line["by"]), rules.day(line["day"]), ended
     )  # fmt: skip

@@ -1,8 +1,18 @@
-"""Questions and answers of the form as a person reads them, in a language that need not be that of this program."""
+"""Words of the service as a person reads them: of lists, and of the form, whose language need not be this program's."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+
+def texts_of(value: Mapping[str, Any]) -> dict[str, str]:
+    """Texts by language, as the API gives them."""
+    return {str(language): str(text) for language, text in value.items()}
+
+
+def names_of(lines: Iterable[Mapping[str, Any]], language: str) -> dict[str, str]:
+    """The lines of a list of the API as code -> text in one of the three languages. Error: KeyError."""
+    return {str(line["code"]): str(line["labels"][language]) for line in lines}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from services.client.directory import INTAKE, Directories
 from services.client.door import let_in
 from services.client.downloads import file_name, save
 from services.client.errors import Problem, Unproven, understood
+from services.client.form_words import texts_of
 from services.client.http import Call, Http, Progress, idempotency_key
 from services.client.keyring import last_key
 from services.client.sealing import seal_files
@@ -49,8 +50,7 @@ class Opening:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Opening":
         """Read a line of the API. Errors: FormatError, KeyError."""
-        labels = {str(name): str(text) for name, text in value["labels"].items()}
-        return cls(rules.day(value["day"]), str(value["ground"]), labels)
+        return cls(rules.day(value["day"]), str(value["ground"]), texts_of(value["labels"]))
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,13 @@ class View:
     def from_json(cls, value: dict[str, Any]) -> "View":
         """Read the API's view and check that it agrees with itself. Errors: BadAnswer, CryptoError."""
         with understood():
-            replaced = value["code_replaced_on"]
             view = cls(
                 reference=str(value["reference"]),
                 state=str(value["state"]),
                 states=tuple((str(line["state"]), rules.day(line["day"])) for line in value["states"]),
                 mode=str(value["mode"]),
                 filed_on=rules.day(value["filed_on"]),
-                code_replaced_on=None if replaced is None else rules.day(replaced),
+                code_replaced_on=rules.day_or_none(value["code_replaced_on"]),
                 code_pending=bool(value["code_pending"]),
                 leaf=rules.bytes32(value["leaf"]),
                 published=bool(value["published"]),
@@ -106,7 +105,7 @@ class View:
                 carried=None if value.get("carried") is None else unb64(value["carried"]),
                 outcome=InClear.from_json(value.get("outcome")),
                 openings=tuple(Opening.from_json(line) for line in value.get("openings", ())),
-                code_suspect_on=None if (day := value.get("code_suspect_on")) is None else rules.day(day),
+                code_suspect_on=rules.day_or_none(value.get("code_suspect_on")),
                 code_suspect=bool(value.get("code_suspect", False)),
                 notice=bool(value.get("notice", False)),
                 deadlines=deadlines_of(value),

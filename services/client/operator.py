@@ -10,8 +10,10 @@ from datetime import date
 from typing import Any
 from uuid import uuid4
 
+from services.client.deadlines import Deadline, deadlines_of
 from services.client.directory import INTAKE
 from services.client.errors import understood
+from services.client.form_words import names_of
 from services.client.http import part_of_path
 from services.client.staff import StaffSession
 from services.crypto import rules
@@ -94,14 +96,14 @@ class Figures:
 
 @dataclass(frozen=True)
 class Status:
-    """Where a report stands: a state and days. `deadlines` are (kind, due, met on)."""
+    """Where a report stands: a state and days, with the time limits that its inbox shows."""
 
     reference: str
     state: str
     since: date
     filed_on: date
     register_by: date | None
-    deadlines: tuple[tuple[str, date, date | None], ...]
+    deadlines: tuple[Deadline, ...]
     code_replaced_on: date | None
     code_suspect_on: date | None
 
@@ -148,11 +150,7 @@ def call_reference(session: StaffSession, language: str) -> tuple[dict[str, str]
     """Names of kinds of calls and of wrap-ups by code, in one of the three languages."""
     found = session.call("GET", f"{_STAFF}/calls/reference").json()
     with understood():
-        kinds, ends = (
-            {str(line["code"]): str(line["labels"][language]) for line in found[name]}
-            for name in ("kinds", "wrap_ups")
-        )
-        return kinds, ends
+        return names_of(found["kinds"], language), names_of(found["wrap_ups"], language)
 
 
 def figures(session: StaffSession, day: date | None = None) -> Figures:
@@ -182,13 +180,10 @@ def status(session: StaffSession, reference: str) -> Status:
             state=str(found["state"]),
             since=rules.day(found["since"]),
             filed_on=rules.day(found["filed_on"]),
-            register_by=_day(found["register_by"]),
-            deadlines=tuple(
-                (str(line["kind"]), rules.day(line["due"]), _day(line["met_on"]))
-                for line in found["deadlines"]
-            ),
-            code_replaced_on=_day(found["code_replaced_on"]),
-            code_suspect_on=_day(found["code_suspect_on"]),
+            register_by=rules.day_or_none(found["register_by"]),
+            deadlines=deadlines_of(found),
+            code_replaced_on=rules.day_or_none(found["code_replaced_on"]),
+            code_suspect_on=rules.day_or_none(found["code_suspect_on"]),
         )
 
 
@@ -224,7 +219,7 @@ def _note_line(session: StaffSession, item: dict[str, Any]) -> NoteLine:
         refused = True
     return NoteLine(
         str(item["id"]), rules.day(item["day"]), str(item["call_kind"]), str(item["language"]),
-        _day(item["done_on"]), opened, refused,
+        rules.day_or_none(item["done_on"]), opened, refused,
     )  # fmt: skip
 
 
@@ -237,7 +232,3 @@ def _opened(session: StaffSession, file: bytes, call: str, kind: str) -> OpenedC
         except WrongKey:
             continue
     raise WrongKey("no key that opens this note")
-
-
-def _day(value: Any) -> date | None:
-    return None if value is None else rules.day(value)

@@ -7,6 +7,7 @@ from typing import Any
 
 from services.client.directory import INTAKE
 from services.client.errors import NotUnlocked, understood
+from services.client.form_words import names_of
 from services.client.http import Http, part_of_path
 from services.client.staff import StaffSession
 from services.crypto import rules
@@ -56,7 +57,7 @@ def results(http: Http, language: str) -> dict[str, str]:
     """How an incident may end, by code."""
     found = http.get(f"{INTAKE}/disclosure-articles").json()
     with understood():
-        return {str(line["code"]): str(line["labels"][language]) for line in found["results"]}
+        return names_of(found["results"], language)
 
 
 def _statements(sources: Any, lines: Any, language: str) -> tuple[Right, ...]:

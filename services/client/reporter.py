@@ -243,7 +243,7 @@ def _filed(answer: dict[str, Any], receipt: str, manifest: Manifest, directory: 
         record=dict(answer["record"]),
         salt=rules.bytes32(answer["salt"]),
         manifest=manifest,
-        register_by=None if (day := answer.get("register_by")) is None else rules.day(day),
+        register_by=rules.day_or_none(answer.get("register_by")),
     )
     filed.check(directory)
     return filed

@@ -12,6 +12,7 @@ from typing import Any
 from services.client.cases import OpenedCase
 from services.client.directory import INTAKE
 from services.client.errors import Problem, understood
+from services.client.form_words import names_of
 from services.client.http import part_of_path
 from services.client.staff import StaffSession
 from services.crypto import rules
@@ -113,10 +114,7 @@ def words(session: StaffSession, language: str) -> Words:
     """The words of grounds and reasons."""
     found = session.call("GET", f"{_STAFF}/retention").json()
     with understood():
-        lists = [
-            {str(line["code"]): str(line["labels"][language]) for line in found[name]}
-            for name in ("grounds", "reasons")
-        ]
+        lists = [names_of(found[name], language) for name in ("grounds", "reasons")]
         return Words(lists[0], lists[1], rules.integer(found["backup_days"]))
 
 
@@ -127,7 +125,7 @@ def state(session: StaffSession, case_id: str) -> DeletionState:
         period, read, hold, proposal = (found[name] for name in ("period", "read", "hold", "proposal"))
         return DeletionState(
             reasons=tuple(map(str, found["reasons"])),
-            due=None if found["due"] is None else rules.day(found["due"]),
+            due=rules.day_or_none(found["due"]),
             months=None if period is None else rules.integer(period["months"]),
             confirmed=bool(found["confirmed"]),
             read_up_to=None if read is None else rules.integer(read["up_to"]),

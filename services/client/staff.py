@@ -55,15 +55,17 @@ class StaffSession(Session):
 
     def case(self, id: str) -> OpenedCase:  # noqa: A002 - the name of the API
         """Open a case. Errors: NotUnlocked; NotHanded if this person holds no key of it; CryptoError."""
-        keys = self.unlocked
-        path = f"{_STAFF}/cases/{part_of_path(id)}"
-        sealed = SealedCase.from_json(self.call("GET", path).json())
+        keys, sealed = self.unlocked, self.sealed_case(id)
         if 0 not in sealed.grants:
             raise NotHanded()
         filed_under = self._directories.of_report(sealed.directory, sealed.manifest.directory)
         holders = [keys.key.identity, *(group.identity for group in keys.groups)]
         known = [*self._directories.known(), filed_under]
         return cases.open_case(sealed, holders, known, lambda part: self._part(id, part))
+
+    def sealed_case(self, id: str) -> SealedCase:  # noqa: A002 - the name of the API
+        """A case as it lies: nothing of it is opened, or to be believed."""
+        return SealedCase.from_json(self.call("GET", f"{_STAFF}/cases/{part_of_path(id)}").json())
 
     def find(self, reference: str) -> CaseLine:
         """The case with this reference or id. Error: LookupError."""
@@ -255,8 +257,7 @@ class StaffSession(Session):
 
     def _was_stored(self, case: OpenedCase, part: bytes) -> int:
         """After a broken connection: the number of our part if it arrived. Error: Unreachable."""
-        sealed = SealedCase.from_json(self.call("GET", f"{_STAFF}/cases/{case.line.id}").json())
-        for line in sealed.parts:
+        for line in self.sealed_case(case.line.id).parts:
             if line.size == len(part) and line.sha256 == chain.hash_of(part):
                 return line.number
         raise Unreachable()

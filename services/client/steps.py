@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from services.client import access
-from services.client.cases import OpenedCase
+from services.client import chain
+from services.client.cases import OpenedCase, SealedCase
 from services.client.directory import INTAKE
-from services.client.errors import understood
+from services.client.errors import NotUnlocked, understood
+from services.client.form_words import names_of
 from services.client.http import part_of_path
+from services.client.keyring import last_key
 from services.client.staff import StaffSession
 from services.contracts.outcomes import (
     REGISTRY,
@@ -24,7 +26,9 @@ from services.contracts.outcomes import (
     claim_hash,
     seal_outcome,
 )
+from services.crypto.age import HybridRecipient
 from services.crypto.canonical import b64
+from services.crypto.errors import CryptoError, Refused
 from services.crypto.outcomes import TYPE, Facts, Outcome, event_id, new_claim
 from services.crypto.packages import NewAttachment
 from services.crypto.payloads import Header, seal_payload
@@ -52,9 +56,7 @@ def reference(session: StaffSession, language: str) -> Reference:
     found = session.call("GET", f"{_STAFF}/case-steps").json()
     with understood():
         lists = ("states", "steps", "grounds", "classifications", "outcomes", "gravities", "bodies")
-        words = {
-            name: {str(line["code"]): str(line["labels"][language]) for line in found[name]} for name in lists
-        }
+        words = {name: names_of(found[name], language) for name in lists}
         return Reference(tuple(found["rules"]), words)
 
 
@@ -93,19 +95,28 @@ def close(
     Refused if the directory names no key to seal an event to.
     """
     claim = _claim(case)
-    recipients = [case.keyring.recipient]
-    if not case.sealed.code_suspect:
-        recipients.append(case.reporter)
-    by, signing, extra = session.author(case.line.desk)
-    body = {**Outcome(facts, text, claim).body(), **extra}
-    sequence = session.key_directory().sequence
-    head = Header(TYPE, by, case.sealed.manifest.rid, sequence, case.place.n, case.place.prev)
-    part = seal_payload(head, body, signing, recipients)
-    outcome = {"kind": facts.kind, "n": case.place.n, "key": access.seen_key(case), "part": b64(part)}
-    asked: dict[str, Any] = {"step": "close", "outcome": outcome}
+    outcome = Outcome(facts, text, claim)
+    asked = _ending(session, case.sealed, outcome, [case.keyring.recipient, case.reporter])
     if events := _events(session, case, facts, claim, persons):
         asked["events"] = {consumer: b64(file) for consumer, file in events.items()}
     return _take(session, case.line.id, asked)
+
+
+def close_unopenable(session: StaffSession, case_id: str, facts: Facts, text: str) -> str:
+    """Close a report that nobody can open; the new state. Its reporter sees the kind of the outcome and no words.
+
+    With it their keys stay unknown, so the words are sealed to the report and to the desk. That it does not open is
+    tried here with every key of its desk. Errors: Refused if it opens, or for a kind with a final act; NotUnlocked
+    without those keys; NotHanded; Problem.
+    """
+    if facts.kind in FINAL_ACTS:
+        raise Refused("nobody knows what an act would be about")
+    sealed = session.sealed_case(case_id)
+    _require_unopenable(session, sealed)
+    desk = session.key_directory().desk(sealed.line.desk, session.today())
+    recipients = [sealed.manifest.report_recipient, desk.recipient]
+    asked = _ending(session, sealed, Outcome(facts, text, new_claim()), recipients)
+    return _take(session, case_id, asked)
 
 
 def classify(session: StaffSession, case_id: str, classification: str) -> None:
@@ -123,6 +134,32 @@ def _take(session: StaffSession, case_id: str, asked: dict[str, Any]) -> str:
     answer = session.call("POST", f"{_STAFF}/cases/{part_of_path(case_id)}/steps", asked).json()
     with understood():
         return str(answer["state"])
+
+
+def _ending(
+    session: StaffSession, sealed: SealedCase, outcome: Outcome, recipients: Sequence[HybridRecipient]
+) -> dict[str, Any]:
+    """The step `close` with its outcome; while the receipt code is in doubt for the first of `recipients` alone."""
+    by, signing, extra = session.author(sealed.line.desk)
+    sequence, place = session.key_directory().sequence, chain.end_of(chain.chain_of(sealed.parts, False))
+    head = Header(TYPE, by, sealed.manifest.rid, sequence, place.n, place.prev)
+    readers = recipients[:1] if sealed.code_suspect else recipients
+    part = seal_payload(head, {**outcome.body(), **extra}, signing, readers)
+    kind, key = outcome.facts.kind, last_key(sealed.parts)
+    return {"step": "close", "outcome": {"kind": kind, "n": place.n, "key": key, "part": b64(part)}}
+
+
+def _require_unopenable(session: StaffSession, sealed: SealedCase) -> None:
+    """Return if a report does not open although every key of the desk that it was filed to is held."""
+    directory = session.directories.of_report(sealed.directory, sealed.manifest.directory)
+    held = {group.identity.recipient for group in session.unlocked.groups}
+    if not held >= {line.recipient for line in directory.desks if line.id == sealed.line.desk}:
+        raise NotUnlocked()
+    try:
+        session.case(sealed.line.id)
+    except CryptoError:
+        return
+    raise Refused("the report opens")
 
 
 def _claim(case: OpenedCase) -> bytes:

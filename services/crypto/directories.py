@@ -30,7 +30,7 @@ EPOCH = re.compile(r"[0-9]{4}H[12]")
 SERVICES = ("registry", "rewards")
 #: Who opens the addresses of reporters who want to be told that there is something new, and nothing else.
 NOTIFIER = "notifier"
-_WITH_KEYS = (*SERVICES, NOTIFIER)
+WITH_KEYS = (*SERVICES, NOTIFIER)
 _MEMBERS = (
     "certifiers", "desks", "environment", "logs", "payments", "previous", "seats", "sequence",
     "thresholds", "v", "valid_from", "valid_until", "witnesses",
@@ -310,13 +310,13 @@ def service_json(service: Service) -> dict[str, Any]:
 def service_from_json(value: Any) -> Service:
     """Read a line of a service. Error: FormatError."""
     found = members(value, ("id", "recipient"))
-    if found["id"] not in _WITH_KEYS:
+    if found["id"] not in WITH_KEYS:
         raise FormatError("unknown word")
     return Service(found["id"], rules.recipient(found["recipient"]))
 
 
 def _services(value: Any) -> tuple[Service, ...]:
-    if not (found := rules.items(value, len(_WITH_KEYS))):
+    if not (found := rules.items(value, len(WITH_KEYS))):
         raise FormatError("an empty list is left out")
     return tuple(service_from_json(line) for line in found)
 

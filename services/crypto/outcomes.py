@@ -42,7 +42,7 @@ class Act:
     def from_json(cls, value: Any) -> Self:
         """Parse strictly. Error: FormatError, also for an act in force before its own day."""
         found = members(value, ("court", "date", "in_force", "number"))
-        in_force = None if found["in_force"] is None else rules.day(found["in_force"])
+        in_force = rules.day_or_none(found["in_force"])
         act = cls(
             rules.text(found["court"], MAX_NAME), rules.text(found["number"], MAX_NAME),
             rules.day(found["date"]), in_force,

@@ -81,6 +81,11 @@ def day(value: Any) -> date:
         raise FormatError("not a day") from None
 
 
+def day_or_none(value: Any) -> date | None:
+    """The same, or None for null. Error: FormatError."""
+    return None if value is None else day(value)
+
+
 def instant(value: Any) -> datetime:
     """An aware datetime in UTC from `YYYY-MM-DDTHH:MM:SSZ`. Error: FormatError."""
     if not isinstance(value, str) or not _INSTANT.fullmatch(value):

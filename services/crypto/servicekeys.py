@@ -4,7 +4,7 @@ Stock `age -i` reads the file: lines that begin with `#` are comments to it.
 """
 
 from services.crypto.age import HybridIdentity
-from services.crypto.directories import NOTIFIER, SERVICES, Service
+from services.crypto.directories import WITH_KEYS, Service
 from services.crypto.errors import FormatError
 
 _LABEL = "# adal/v1/service-key"
@@ -12,7 +12,7 @@ _LABEL = "# adal/v1/service-key"
 
 def new_service_key(id: str) -> tuple[bytes, Service]:  # noqa: A002 - the name of the format
     """(secret file, line) of a new key for `rewards`, `registry` or `notifier`. Error: FormatError."""
-    if id not in (*SERVICES, NOTIFIER):
+    if id not in WITH_KEYS:
         raise FormatError("unknown word")
     identity = HybridIdentity.generate()
     return f"{_LABEL}\n# id: {id}\n{identity}\n".encode(), Service(id, identity.recipient)

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Query, Request
 from services.crypto import age
 from services.crypto.call_notes import MAX_TEXT
 from services.crypto.errors import CryptoError
-from services.intake import call_store, calls, rules, store
+from services.intake import call_store, calls, clock_lines, rules, store
 from services.intake.call_schemas import (
     ByReference,
     CallCounts,
@@ -30,7 +30,6 @@ from services.intake.call_schemas import (
     NotePage,
     OperatorCounts,
     Status,
-    StatusDeadline,
 )
 from services.intake.context import Context, InContext
 from services.intake.form import load_form
@@ -178,19 +177,18 @@ async def _report(conn: Connection, body: ByReference) -> Any:
 
 
 @router.post("/calls/status", responses=responses(404, 422))
-async def look_up_status(conn: Connection, _who: Staff, body: ByReference) -> Status:
+async def look_up_status(
+    request: Request, conn: Connection, context: InContext, _who: Staff, body: ByReference
+) -> Status:
     """Where a report stands, for a caller who knows its reference: a state and days, never content."""
-    row = await _report(conn, body)
+    row, today = await _report(conn, body), day_of(request.app.state.clock())
     return Status(
         reference=row.reference,
         state=row.state,
         since=await call_store.state_since(conn, row.id) or row.filed_on,
         filed_on=row.filed_on,
-        register_by=getattr(row, "register_by", None),
-        deadlines=[
-            StatusDeadline(kind=line.kind, due=line.due, met_on=line.met_on)
-            for line in await call_store.deadlines_of(conn, row.id)
-        ],
+        register_by=row.register_by,
+        deadlines=await clock_lines.reporter_sees(conn, context.calendar, row, today),
         code_replaced_on=row.code_replaced_on,
         code_suspect_on=row.code_suspect_on,
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
+from services.intake.clock_schemas import DeadlineLine
 from services.intake.form import Item, Labels
 from services.intake.schemas import Code
 from services.kit.wire import Base64, Model
@@ -93,12 +94,6 @@ class ByReference(Model):
     reference: Reference
 
 
-class StatusDeadline(Model):
-    kind: str
-    due: date
-    met_on: date | None
-
-
 class Status(Model):
     """Where a report stands: a state and days, never content."""
 
@@ -107,7 +102,7 @@ class Status(Model):
     since: date
     filed_on: date
     register_by: date | None
-    deadlines: list[StatusDeadline]
+    deadlines: list[DeadlineLine] = Field(description="as the inbox shows them")
     code_replaced_on: date | None
     code_suspect_on: date | None
 

@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.intake.call_models import call_notes, calls
-from services.intake.clock_models import deadlines
 from services.intake.models import reports, states
 
 PHONE = "phone-1424"
@@ -118,14 +117,6 @@ async def state_since(conn: AsyncConnection, report_id: uuid.UUID) -> date | Non
     """The day since which a report is in its state."""
     query = select(states.c.day).where(states.c.report_id == report_id).order_by(states.c.place.desc())
     return await conn.scalar(query.limit(1))
-
-
-async def deadlines_of(conn: AsyncConnection, report_id: uuid.UUID) -> Sequence[Row[Any, Any, Any]]:
-    """The law's time limits of a report that run or were met, by the day they are due."""
-    query = select(deadlines.c.kind, deadlines.c.due, deadlines.c.met_on).where(
-        deadlines.c.report_id == report_id, deadlines.c.ended_on.is_(None)
-    )
-    return (await conn.execute(query.order_by(deadlines.c.due, deadlines.c.kind))).all()
 
 
 async def flag_code(conn: AsyncConnection, report_id: uuid.UUID, day: date) -> None:

@@ -34,7 +34,7 @@ KINDS: Mapping[str, Labels] = {
 @cache
 def load_wrap_ups() -> ChoiceList:
     """How a call may end."""
-    text = (REFERENCE / "wrap_up_codes.json").read_text(encoding="utf-8")
+    text = (REFERENCE / "calls" / "wrap_up_codes.json").read_text(encoding="utf-8")
     return ChoiceList.model_validate(json.loads(text))
 
 

@@ -22,7 +22,9 @@ Action = Literal["to-main", "to-quarantine", "label", "duplicate", "register"]
 @cache
 def load_labels() -> ChoiceList:
     """The labels that staff may put on a case."""
-    return ChoiceList.model_validate(json.loads((REFERENCE / "case_labels.json").read_text(encoding="utf-8")))
+    return ChoiceList.model_validate(
+        json.loads((REFERENCE / "folder" / "case_labels.json").read_text(encoding="utf-8"))
+    )
 
 
 def unknown_labels(labels: Iterable[str]) -> frozenset[str]:

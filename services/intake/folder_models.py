@@ -38,7 +38,7 @@ case_labels = Table(
     "case_labels",
     metadata,
     _report(key=True),
-    Column("label", Text, primary_key=True, comment="code of reference/case_labels.json"),
+    Column("label", Text, primary_key=True, comment="code of reference/folder/case_labels.json"),
     Column("person", Uuid, nullable=False),
     Column("day", Date, nullable=False),
     Index("ix_case_labels_label", "label"),

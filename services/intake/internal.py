@@ -15,14 +15,14 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from pydantic import Field, model_validator
 
 from services.contracts.feed import MOST_EVENTS
-from services.crypto.canonical import MAX_INTEGER, unb64u
+from services.crypto.canonical import MAX_INTEGER
 from services.intake.events import CONSUMERS
 from services.intake.outbox_models import FEED
 from services.kit import feed
 from services.kit.db import Connection
 from services.kit.problems import Unauthorised, responses
 from services.kit.service import JsonRoute, build_app
-from services.kit.settings import ServiceSettings, service_config
+from services.kit.settings import ServiceSettings, bytes32, service_config
 
 LINES = "application/x-ndjson"
 router = APIRouter(prefix="/internal", tags=["feed"], route_class=JsonRoute)
@@ -39,21 +39,16 @@ class InternalSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _known_callers(self) -> Self:
-        hashes = [_hash(found) for found in self.feed_callers.values()]
+        hashes = [bytes32(found) for found in self.feed_callers.values()]
         if not self.feed_callers.keys() <= CONSUMERS or len(set(hashes)) != len(hashes):
             raise ValueError("feed_callers names an unknown consumer, or gives two of them one token")
         return self
 
 
-def _hash(text: str) -> bytes:
-    """32 bytes. Error: ValueError."""
-    return bytes.fromhex(text) if len(text) == 64 else unb64u(text, 32)
-
-
 def consumer_of(token: str, callers: dict[str, str]) -> str | None:
     """The consumer whose token this is; every hash is compared, so that time tells nothing."""
     digest = sha256(token.encode()).digest()
-    matches = [name for name, known in callers.items() if hmac.compare_digest(_hash(known), digest)]
+    matches = [name for name, known in callers.items() if hmac.compare_digest(bytes32(known), digest)]
     return matches[0] if matches else None
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Protocol
 
+from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.contracts.feed import FeedEvent
@@ -14,6 +15,7 @@ from services.crypto.errors import CryptoError
 from services.kit import feed_reader
 from services.kit.clock import day_of
 from services.kit.feed_reader import Reader, Source
+from services.kit.jobs import Job, State
 from services.kit.settings import ConsumerSettings, read_identity, read_token
 
 #: (connection, what was told, day of receipt) -> False when something else stands under its id already.
@@ -48,6 +50,11 @@ def consumer_of(settings: ConsumerSettings) -> Consumer | None:
     )
 
 
+async def start(app: FastAPI) -> None:
+    """Read the secrets of the feed, where one is set. For the startup of a service. Errors: SettingsError."""
+    app.state.consumer = consumer_of(app.state.settings)
+
+
 @dataclass(frozen=True)
 class Told:
     """What a service is told: the kind of its events, their shape, and how one is kept."""
@@ -55,6 +62,17 @@ class Told:
     kind: str
     shape: Shape
     add: Add
+
+
+def reading(name: str, reader: Reader, told: Told) -> Job:
+    """The job that fetches what intake tells; it does nothing where no feed is set."""
+
+    async def run(state: State, now: datetime) -> int:
+        if state.consumer is None:
+            return 0
+        return await read(state.engine, reader, state.consumer, told, now)
+
+    return Job(name, run, every=timedelta(minutes=15), jitter=1.0)
 
 
 async def read(engine: AsyncEngine, reader: Reader, consumer: Consumer, told: Told, now: datetime) -> int:

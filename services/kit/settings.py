@@ -16,6 +16,8 @@ from services.crypto.errors import CryptoError
 from services.crypto.servicekeys import read_service_key
 
 PLACEHOLDER = b"changeme"
+#: Names of this machine, between whose programs nothing needs to be encrypted.
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class SettingsError(RuntimeError):
@@ -47,11 +49,15 @@ def read_url(path: Path, name: str) -> str:
     return url
 
 
+def bytes32(text: str) -> bytes:
+    """32 bytes from base64url or hexadecimal text. Errors: FormatError, ValueError."""
+    return bytes.fromhex(text) if len(text) == 64 else unb64u(text, 32)
+
+
 def key_bytes(path: Path, name: str) -> bytes:
     """32 bytes from a secret file of base64url or hexadecimal text. Errors: SettingsError."""
     try:
-        text = read_secret(path, name).decode("ascii")
-        return bytes.fromhex(text) if len(text) == 64 else unb64u(text, 32)
+        return bytes32(read_secret(path, name).decode("ascii"))
     except (CryptoError, ValueError):
         raise SettingsError(
             f"the secret file of {name} does not hold 32 bytes as base64url or hexadecimal text"
@@ -130,9 +136,11 @@ def service_config(prefix: str) -> SettingsConfigDict:
 
 
 __all__ = [
+    "LOOPBACK",
     "ConsumerSettings",
     "ServiceSettings",
     "SettingsError",
+    "bytes32",
     "key_bytes",
     "read_identity",
     "read_secret",

@@ -1,14 +1,13 @@
 """The notice itself: one fixed text in three languages, which names neither a report nor what is new."""
 
 import smtplib
-import ssl
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
-from typing import Literal
 
 from services.crypto.notices import NoticeAddress
 from services.kit.i18n import N_, translator
+from services.kit.mail import Server, automatic
 
 SUBJECT = N_("There is something new")
 TEXT = N_(
@@ -22,55 +21,34 @@ class MailDown(RuntimeError):
 
 
 class AddressRefused(RuntimeError):
-    """The mail server does not take this address, now or ever."""
+    """The mail server does not take a message to this address, now or ever."""
 
 
 @dataclass(frozen=True)
-class MailServer:
-    """Where mail is handed in, and in whose name. `password` is None where no sign-in is asked for."""
+class Mail:
+    """Where notices are handed in, and in whose name."""
 
-    host: str
-    port: int
-    security: Literal["none", "starttls", "tls"]
+    server: Server
     sender: str
-    user: str = ""
-    password: str | None = field(default=None, repr=False)
 
     def send(self, to: NoticeAddress) -> None:
         """Send the notice. Errors: MailDown, AddressRefused; they repeat nothing of the address."""
         try:
-            with self._connect() as server:
-                server.send_message(notice(to, self.sender))
+            self.server.send(notice(to, self.sender))
         except smtplib.SMTPRecipientsRefused as exc:
-            codes = [code for code, _ in exc.recipients.values()]
-            raise (AddressRefused if all(code >= 500 for code in codes) else MailDown)() from None
+            raise _failure(code for code, _ in exc.recipients.values()) from None
+        except smtplib.SMTPDataError as exc:
+            # Some servers judge the recipient only when they have the whole message.
+            raise _failure([exc.smtp_code]) from None
         except (smtplib.SMTPException, OSError):
             raise MailDown from None
 
-    def _connect(self) -> smtplib.SMTP:
-        if self.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                self.host, self.port, timeout=30, context=ssl.create_default_context()
-            )
-        else:
-            server = smtplib.SMTP(self.host, self.port, timeout=30)
-        try:
-            if self.security == "starttls":
-                server.starttls(context=ssl.create_default_context())
-            if self.password is not None:
-                server.login(self.user, self.password)
-        except BaseException:
-            server.close()
-            raise
-        return server
+
+def _failure(codes: Iterable[int]) -> MailDown | AddressRefused:
+    return AddressRefused() if all(code >= 500 for code in codes) else MailDown()
 
 
 def notice(to: NoticeAddress, sender: str) -> EmailMessage:
     """The message."""
     speak = translator(to.language).gettext
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = sender, to.address, speak(SUBJECT)
-    message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=sender.rpartition("@")[2])
-    message["Auto-Submitted"] = "auto-generated"
-    message.set_content(speak(TEXT))
-    return message
+    return automatic(sender, to.address, speak(SUBJECT), speak(TEXT))

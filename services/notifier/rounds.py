@@ -16,7 +16,7 @@ from services.crypto.notices import NoticeAddress, open_notice_address
 from services.kit import feed_reader, logs
 from services.kit.feed_reader import Source
 from services.kit.threads import in_thread
-from services.notifier.mail import AddressRefused, MailServer
+from services.notifier.mail import AddressRefused, Mail
 from services.notifier.state import State
 
 KIND = "something-new"
@@ -29,7 +29,7 @@ class Notifier:
 
     source: Source
     identity: HybridIdentity = field(repr=False)
-    mail: MailServer
+    mail: Mail
     state_file: Path
     longest: float
     sleep: Sleep
@@ -72,6 +72,7 @@ class Notifier:
     async def _deliver(self, address: NoticeAddress) -> bool:
         try:
             await in_thread(self.mail.send, address)
-        except AddressRefused:
+        except AddressRefused as exc:
+            logs.error("notice-refused", error=type(exc).__name__)
             return False
         return True

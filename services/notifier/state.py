@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
+from services.crypto import rules
+from services.crypto.canonical import members
 from services.kit.files import write_private
 
 
@@ -21,11 +23,13 @@ class State:
 
     @classmethod
     def read(cls, path: Path) -> "State":
-        """The state in a file; a fresh one where there is none. Errors: ValueError, KeyError."""
+        """The state in a file; a fresh one where there is none. Errors: OSError, ValueError when it was spoilt."""
         if not path.exists():
             return cls()
-        found = json.loads(path.read_text())
-        return cls(int(found["position"]), frozenset(map(UUID, found["done"])))
+        found = members(json.loads(path.read_bytes()), ("done", "position"))
+        return cls(
+            rules.integer(found["position"]), frozenset(UUID(rules.uuid(one)) for one in found["done"])
+        )
 
     def write(self, path: Path) -> None:
         """Put it on the disk at once, readable by its owner only."""

@@ -1,22 +1,19 @@
 """Tables of the registry service."""
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     CheckConstraint,
     Column,
     Date,
     DateTime,
     Integer,
-    LargeBinary,
     Table,
     Text,
-    Uuid,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
 from services.kit.db import metadata as make_metadata
 from services.kit.feed_reader import reader_tables
+from services.kit.outcomes import outcomes_table
 
 metadata = make_metadata("registry")
 
@@ -44,27 +41,10 @@ job_runs = Table(
 
 READER = reader_tables(metadata)
 
-#: Outcomes of cases as intake told them. Nothing here leads to a report; money is whole tenge.
-outcomes = Table(
-    "outcomes",
+outcomes = outcomes_table(
     metadata,
-    Column("event", Uuid, primary_key=True, comment="id of the outcome, made for this service alone"),
-    Column("kind", Text, nullable=False),
-    Column("act_court", Text),
-    Column("act_number", Text),
-    Column("act_date", Date),
-    Column("act_in_force", Date),
-    Column("gravity", Text),
-    Column("articles", ARRAY(Text), nullable=False),
-    Column("bribe", BigInteger),
-    Column("damage", BigInteger),
-    Column("value_of_benefits", BigInteger),
-    Column("excluded", ARRAY(Uuid), nullable=False, comment="staff who may not decide on it"),
-    Column("replaces", Uuid, comment="the outcome that this one corrects"),
     Column(
         "persons", JSONB, nullable=False, comment="whom the act is about; not an entry before it is decided"
     ),
     Column("region", Text),
-    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical event"),
-    Column("received", Date, nullable=False),
 )

@@ -2,8 +2,9 @@
 
 from fastapi import FastAPI
 
+from services.kit import feed_consumer
 from services.kit.service import build_app
-from services.rewards import context, routes, rules
+from services.rewards import routes, rules
 from services.rewards.jobs import JOBS
 from services.rewards.settings import Settings
 
@@ -17,7 +18,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         settings=settings or Settings(),
         routers=[routes.router],
         jobs=JOBS,
-        startup=context.start,
+        startup=feed_consumer.start,
     )
     app.state.access = rules.ACCESS
     return app

@@ -1,22 +1,8 @@
 """Scheduled work of rewards."""
 
-from datetime import datetime, timedelta
-
 from services.contracts.outcomes import KIND, RewardsOutcome
-from services.kit import feed_consumer
-from services.kit.feed_consumer import Told
-from services.kit.jobs import Job, State
-from services.rewards import outcome_store
+from services.kit.feed_consumer import Told, reading
 from services.rewards.models import READER
+from services.rewards.store import add_outcome
 
-OUTCOMES = Told(KIND, RewardsOutcome, outcome_store.add)
-
-
-async def read_feed(state: State, now: datetime) -> int:
-    """Fetch what intake tells; the number of events handled, 0 where no feed is set."""
-    if state.consumer is None:
-        return 0
-    return await feed_consumer.read(state.engine, READER, state.consumer, OUTCOMES, now)
-
-
-JOBS = (Job("rewards.read-feed", read_feed, every=timedelta(minutes=15), jitter=1.0),)
+JOBS = (reading("rewards.read-feed", READER, Told(KIND, RewardsOutcome, add_outcome)),)

@@ -1,8 +1,6 @@
 """Tables of the rewards service: facts of payment, no content of reports."""
 
 from sqlalchemy import (
-    ARRAY,
-    BigInteger,
     CheckConstraint,
     Column,
     Date,
@@ -12,11 +10,11 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
-    Uuid,
 )
 
 from services.kit.db import metadata as make_metadata
 from services.kit.feed_reader import reader_tables
+from services.kit.outcomes import outcomes_table
 
 metadata = make_metadata("rewards")
 
@@ -46,26 +44,9 @@ job_runs = Table(
 
 READER = reader_tables(metadata)
 
-#: Outcomes of cases as intake told them. Nothing here leads to a report; money is whole tenge.
-outcomes = Table(
-    "outcomes",
+outcomes = outcomes_table(
     metadata,
-    Column("event", Uuid, primary_key=True, comment="id of the outcome, made for this service alone"),
-    Column("kind", Text, nullable=False),
-    Column("act_court", Text),
-    Column("act_number", Text),
-    Column("act_date", Date),
-    Column("act_in_force", Date),
-    Column("gravity", Text),
-    Column("articles", ARRAY(Text), nullable=False),
-    Column("bribe", BigInteger),
-    Column("damage", BigInteger),
-    Column("value_of_benefits", BigInteger),
-    Column("excluded", ARRAY(Uuid), nullable=False, comment="staff who may not decide on it"),
-    Column("replaces", Uuid, comment="the outcome that this one corrects"),
     Column("claim", LargeBinary, comment="hash of the reporter's claim token"),
     Column("reported", Text, comment="month of the report, YYYY-MM"),
-    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the canonical event"),
-    Column("received", Date, nullable=False),
     Index("ix_outcomes_claim", "claim"),
 )

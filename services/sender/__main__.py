@@ -2,18 +2,14 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
-from pydantic import ValidationError
 
-from services.kit import logs
+from services.kit import logs, program
 from services.kit.feed_reader import Source
-from services.kit.locks import take_lock
-from services.kit.settings import SettingsError, read_token
-from services.sender.mail import Mail, Server, read_address_book
+from services.kit.settings import read_token
+from services.sender.mail import Mail, read_address_book
 from services.sender.queues import Queues
 from services.sender.sending import Feed, Sender
 from services.sender.settings import Settings
@@ -37,15 +33,9 @@ def feeds(settings: Settings, client: httpx2.AsyncClient) -> Iterator[Feed]:
     if settings.mail_token_file is not None and settings.address_book_file is not None:
         source = Source(settings.feed_url, read_token(settings.mail_token_file, "mail_token_file"))
         read_address_book(settings.address_book_file)
-        yield Feed("mail", source, [Mail(_server(settings), settings.mail_from, settings.address_book_file)])
-
-
-def _server(settings: Settings) -> Server:
-    password = settings.smtp_password_file
-    return Server(
-        settings.smtp_host, settings.smtp_port, settings.smtp_security, settings.smtp_login,
-        read_token(password, "smtp_password_file") if password else "",
-    )  # fmt: skip
+        yield Feed(
+            "mail", source, [Mail(settings.mail_server(), settings.mail_from, settings.address_book_file)]
+        )
 
 
 async def run(settings: Settings) -> None:
@@ -61,25 +51,5 @@ async def run(settings: Settings) -> None:
         await sender.run(settings.poll_seconds, stop)
 
 
-def locked(path: Path) -> bool:
-    """Whether this process is now the only one on the file of what waits."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return take_lock(path.with_name(f"{path.name}.lock")) is not None
-
-
-def main() -> None:
-    logs.configure()
-    try:
-        settings = Settings()
-        if not locked(settings.state_file):
-            sys.exit("A sender runs on this file already.")
-        asyncio.run(run(settings))
-    except (SettingsError, ValidationError) as exc:
-        sys.exit(str(exc))  # they name settings, never their values
-    except (OSError, ValueError) as exc:
-        logs.failure("sender-not-started", exc)
-        sys.exit(1)
-
-
 if __name__ == "__main__":
-    main()
+    program.run("sender", Settings, run)

@@ -6,11 +6,9 @@ Mail is read on other people's servers; so it says what everybody may know, and 
 import asyncio
 import json
 import smtplib
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,16 +17,16 @@ from services.contracts.feed import FeedEvent
 from services.crypto import rules
 from services.crypto.canonical import members
 from services.crypto.errors import FormatError
+from services.crypto.notices import is_address
 from services.kit.i18n import LANGUAGES, N_, translator
+from services.kit.mail import Server, automatic
 from services.sender.channels import DeliveryFailed, Gone
-from services.sender.settings import ADDRESS, LOOPBACK
 
 SUBJECT = N_("Adal: there is something new for you")
 TEXT = N_(
     "There is something new for you in Adal. Sign in as you always do to see what it is.\n\n"
     "This message was sent by a machine. It holds no link: if a message asks you to follow one, it is not from us."
 )
-SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def read_address_book(path: Path) -> dict[UUID, Addressee]:
 
 def _addressee(line: Any) -> Addressee:
     found = members(line, ("address", "language"))
-    if not isinstance(found["address"], str) or not ADDRESS.fullmatch(found["address"]):
+    if not isinstance(found["address"], str) or not is_address(found["address"]):
         raise FormatError("not an address")
     if found["language"] not in LANGUAGES:
         raise FormatError("not a language")
@@ -59,43 +57,7 @@ def _addressee(line: Any) -> Addressee:
 def message(to: Addressee, sender: str, now: int) -> EmailMessage:
     """The message, the same for everybody and every event."""
     words = translator(to.language)
-    made = EmailMessage()
-    made["From"], made["To"], made["Subject"] = sender, to.address, words.gettext(SUBJECT)
-    made["Date"] = formatdate(now)
-    # Without the domain the library would ask for this machine's name and send it along.
-    made["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
-    made["Auto-Submitted"] = "auto-generated"
-    made.set_content(words.gettext(TEXT) + "\n")
-    return made
-
-
-@dataclass(frozen=True)
-class Server:
-    """A mail server and how to reach it."""
-
-    host: str
-    port: int
-    security: str
-    login: str = ""
-    password: str = field(default="", repr=False)
-
-    def send(self, made: EmailMessage) -> None:
-        """Hand a message over. Errors: OSError, smtplib.SMTPException."""
-        with self._connected() as connection:
-            if self.security == "starttls":
-                connection.starttls(context=ssl.create_default_context())
-            if self.login:
-                connection.login(self.login, self.password)
-            connection.send_message(made)
-
-    def _connected(self) -> smtplib.SMTP:
-        if self.security == "tls":
-            context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(self.host, self.port, "localhost", timeout=SECONDS, context=context)
-        if self.security == "none" and self.host not in LOOPBACK:
-            raise OSError("not on this machine")
-        # "localhost" is what we call ourselves: the machine's own name is nobody's business.
-        return smtplib.SMTP(self.host, self.port, "localhost", timeout=SECONDS)
+    return automatic(sender, to.address, words.gettext(SUBJECT), words.gettext(TEXT), now)
 
 
 @dataclass(frozen=True)

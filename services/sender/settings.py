@@ -1,18 +1,13 @@
 """Settings of the sender, environment prefix `ADAL_SENDER_`."""
 
-import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_settings import BaseSettings
 
-from services.kit.settings import service_config
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-#: Plain ASCII, one line, no display name: nothing that could become a second header.
-ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
+from services.kit.mail import MailSettings
+from services.kit.settings import LOOPBACK, service_config
 
 
 class Endpoint(BaseModel):
@@ -34,7 +29,7 @@ class Endpoint(BaseModel):
         return value
 
 
-class Settings(BaseSettings):
+class Settings(MailSettings):
     """Nothing here opens anything; secrets are names of files."""
 
     model_config = service_config("ADAL_SENDER_")
@@ -50,14 +45,6 @@ class Settings(BaseSettings):
     address_book_file: Path | None = Field(
         None, description="JSON: person id -> {address, language}; whoever is not in it gets no mail"
     )
-    mail_from: str = Field("", description="address of the sender of mail")
-    smtp_host: str = Field("", description="mail server")
-    smtp_port: int = Field(587, ge=1, le=65535)
-    smtp_security: Literal["starttls", "tls", "none"] = Field(
-        "starttls", description="none only for a mail server on this machine"
-    )
-    smtp_login: str = Field("", description="login at the mail server; empty: none is given")
-    smtp_password_file: Path | None = Field(None, description="file with its password")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -65,14 +52,6 @@ class Settings(BaseSettings):
             raise ValueError("endpoints and webhooks_token_file go together")
         if len({endpoint.name for endpoint in self.endpoints}) != len(self.endpoints):
             raise ValueError("two endpoints have one name")
-        if self.mail_token_file is not None:
-            self._check_mail()
-        return self
-
-    def _check_mail(self) -> None:
-        if not self.smtp_host or self.address_book_file is None or not ADDRESS.fullmatch(self.mail_from):
+        if self.mail_token_file is not None and (self.address_book_file is None or not self.has_mail):
             raise ValueError("mail needs smtp_host, address_book_file and mail_from")
-        if self.smtp_security == "none" and self.smtp_host not in LOOPBACK:
-            raise ValueError("mail leaves this machine encrypted only")
-        if bool(self.smtp_login) != (self.smtp_password_file is not None):
-            raise ValueError("smtp_login and smtp_password_file go together")
+        return self

@@ -57,8 +57,8 @@ def test_the_whole_ceremony_gives_a_directory_that_clients_accept(run: Run, tmp_
     assert certifiers == [certifier.verify_key for certifier in directory.certifiers]
     assert b64u(directory.digest) in done.out
     for service in ("rewards", "registry"):
-        key = read_service_key((folder / "secret" / f"{service}.key").read_bytes())
-        assert key.recipient == directory.service(service)
+        own = read_service_key((folder / "secret" / f"{service}.key").read_bytes())
+        assert own.recipient == directory.service(service)
 
 
 def test_secrets_are_private_and_not_shown(run: Run, tmp_path: Path):

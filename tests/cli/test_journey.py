@@ -32,8 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def secrets_of(adal: Run, folder: Path, login: str, role: str, name: str) -> Path:
-    """The file of secrets of somebody who was enrolled by the command, once."""
-    path = folder / f"{login}.json"
+    """The file of secrets of somebody who was enrolled by the command, once for the server that all modules share."""
+    path = folder.parent / f"{login}.json"
     if not path.exists():
         found = adal("staff", "add", login, "--name", name, "--role", role, "--enrol", "--save", path)
         assert found.code == 0, found.err

@@ -115,7 +115,7 @@ def test_impossible_facts_are_said_before_anything_is_sent(
 ):
     _, case = filed
     adal("case", "register", case, "--secrets", desk)
-    given = [folder / option if str(option).endswith(".json") else option for option in options]
+    given = [folder / str(option) if str(option).endswith(".json") else option for option in options]
     close = ("case", "close", case, "--outcome", "convicted", "--text", "-", "--secrets", desk)
     found = adal(*close, *given, typed="Words.\n")
     assert found.code in (1, 2)

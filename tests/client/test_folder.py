@@ -111,12 +111,13 @@ def test_a_note_sent_again_after_a_broken_answer_is_stored_once(
 ):
     desk = people("desk", "desk")
     case = opened(desk, filed(reporter, "again"))
-    send, lost = Http.send, []
+    send = Http.send
+    lost: list[bool] = []
 
     def broken(self: Http, call: object) -> object:
         answer = send(self, call)  # type: ignore[arg-type]
         if not lost and getattr(call, "path", "").endswith("/notes"):
-            lost.append(1)
+            lost.append(True)
             raise Unreachable()
         return answer
 

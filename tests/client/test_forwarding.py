@@ -207,7 +207,7 @@ def test_keys_of_both_kinds_are_not_mixed(
     reporter: Reporter, desk: StaffSession, form: dict[str, Any], tmp_path: Path
 ):
     case = opened(desk, filed(reporter, "mixed").reference)
-    to = [HybridIdentity.generate().recipient, X25519Identity.generate().recipient]
+    to: list[age.Recipient] = [HybridIdentity.generate().recipient, X25519Identity.generate().recipient]
     with ExitStack() as stack:
         stack.enter_context(pytest.raises(Refused))
         make_package(desk, case, form, wanted(form, *to), tmp_path / "p.age")

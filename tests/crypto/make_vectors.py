@@ -221,7 +221,13 @@ def outcome_body(**changes: Any) -> dict[str, Any]:
 def outcome_vector() -> Any:
     """`outcome.json`: bodies that are read and refused, and ids of events."""
     act = outcome_body()["outcome"]["act"]
-    nothing = {"act": None, "articles": [], "bribe": None, "gravity": None, "value_of_benefits": None}
+    nothing: dict[str, Any] = {
+        "act": None,
+        "articles": [],
+        "bribe": None,
+        "gravity": None,
+        "value_of_benefits": None,
+    }
     accept = [
         outcome_body(),
         outcome_body(**nothing, kind="explained"),

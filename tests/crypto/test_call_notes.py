@@ -47,7 +47,8 @@ def opened(file: bytes, reader: HybridIdentity = DESK, call: str = CALL, kind: s
 
 
 def document(file: bytes) -> dict[str, Any]:
-    return canonical.loads(unframe(open_part(file, DESK)))
+    found: dict[str, Any] = canonical.loads(unframe(open_part(file, DESK)))
+    return found
 
 
 def forged(body: dict[str, Any], *keys: Any) -> bytes:
@@ -70,7 +71,7 @@ def test_an_operator_without_keys_leaves_it_unsigned_and_readers_see_that():
 
 
 def test_it_shows_nothing_in_its_name():
-    assert BACK.number not in repr(BACK)
+    assert str(BACK.number) not in repr(BACK)
     assert BACK.text not in repr(opened(sealed()))
 
 
@@ -79,7 +80,7 @@ def test_its_size_tells_little():
 
 
 @pytest.mark.parametrize("changes", [{"call": str(uuid.uuid4())}, {"kind": "note"}])
-def test_it_is_of_one_call_and_kind(changes: dict[str, str]):
+def test_it_is_of_one_call_and_kind(changes: dict[str, Any]):
     with pytest.raises(Refused):
         opened(sealed(), **changes)
 
@@ -97,7 +98,11 @@ def test_a_signature_cannot_be_taken_off_or_put_on():
 
 
 def test_only_a_certificate_of_the_directory_and_the_day_counts():
-    for changes in ({"valid_until": TODAY - timedelta(days=1)}, {"valid_from": TODAY + timedelta(days=1)}):
+    periods: tuple[dict[str, Any], ...] = (
+        {"valid_until": TODAY - timedelta(days=1)},
+        {"valid_from": TODAY + timedelta(days=1)},
+    )
+    for changes in periods:
         with pytest.raises(Refused):
             opened(sealed(**changes))
     alone = Signed(certificate().body, certificate().signatures[:1])

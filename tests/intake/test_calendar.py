@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -206,12 +207,13 @@ def test_the_digest_changes_with_the_days_and_with_nothing_else(calendar: Calend
 def test_a_file_with_a_day_of_another_year_or_an_unnamed_source_is_refused() -> None:
     good = json.loads((calendars.FOLDER / "2026.json").read_text())
     day = good["days_off"][0]
-    for bad in (
+    changes: tuple[dict[str, Any], ...] = (
         {"days_off": [{**day, "day": "2025-01-01"}]},
         {"days_off": [{**day, "source": "NOBODY"}]},
         {"days_off": []},
         {"extra": 1},
-    ):
+    )
+    for bad in changes:
         with pytest.raises(ValidationError):
             Year.model_validate({**good, **bad})
 
@@ -237,6 +239,7 @@ def test_an_unknown_zone_and_hours_that_end_before_they_begin_stop_the_start(
     with pytest.raises(ValueError, match="no such time zone"):
         zone_of("Asia/Nowhere")
     assert str(zone_of("Asia/Almaty")) == "Asia/Almaty"
-    for change in ({"office_zone": "Asia/Nowhere"}, {"office_opens": "18:00"}):
+    changes: tuple[dict[str, Any], ...] = ({"office_zone": "Asia/Nowhere"}, {"office_opens": "18:00"})
+    for change in changes:
         with pytest.raises(ValidationError):
             Settings(**change)

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Any
 
 import httpx2
 import pytest
@@ -55,12 +56,12 @@ def a_note(world: World, call: str, kind: str = "callback", operator: Member | N
     return {"kind": kind, "desk": DESK, "data": b64(file)}
 
 
-async def register(world: World, headers: Headers | None = None, **changes: object) -> httpx2.Response:
+async def register(world: World, headers: Headers | None = None, **changes: Any) -> httpx2.Response:
     return await world.http.post(CALLS, json=a_call(**changes), headers=headers or world.token("operator"))
 
 
 async def with_note(
-    world: World, kind: str = "callback", operator: Member | None = None, **changes: object
+    world: World, kind: str = "callback", operator: Member | None = None, **changes: Any
 ) -> str:
     """The id of a call with a note."""
     call = str(uuid.uuid4())
@@ -181,7 +182,7 @@ async def test_a_note_for_no_desk_or_of_no_size_is_refused(world: World, sql: Sq
     ],
 )
 async def test_only_these_roles_come_in(world: World, method: str, path: str, roles: set[str]) -> None:
-    body = {} if method == "POST" else None
+    body: dict[str, Any] | None = {} if method == "POST" else None
     for role in (
         "operator",
         "desk",
@@ -224,7 +225,8 @@ def test_ends_of_calls_are_dated_data_and_no_list_of_the_public_form() -> None:
 
 class Line:
     def __init__(self, kind: str, language: str, wrap_up: str, named: bool, number: int) -> None:
-        self.operator, self.kind, self.language, self.wrap_up = uuid.uuid4(), kind, language, wrap_up
+        self.operator: object = uuid.uuid4()
+        self.kind, self.language, self.wrap_up = kind, language, wrap_up
         self.named, self.calls = named, number
 
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.intake import clock_jobs
+from services.intake import clock_jobs, clock_upkeep
 from services.intake.calendar import Calendar
 from services.intake.jobs import JOBS
 from services.kit.jobs import run_job
@@ -50,7 +50,7 @@ def set_calendar(world: World) -> Iterator[Callable[..., Calendar]]:
     context = world.app.state.context
 
     def change(**changes: object) -> Calendar:
-        calendar = replace(context.calendar, digest=repr(sorted(changes)).encode(), **changes)
+        calendar: Calendar = replace(context.calendar, digest=repr(sorted(changes)).encode(), **changes)
         world.app.state.context = replace(context, calendar=calendar)
         return calendar
 
@@ -311,7 +311,7 @@ async def test_a_run_that_is_cut_off_begins_again(
         raise RuntimeError
 
     with monkeypatch.context() as broken:
-        broken.setattr(clock_jobs.clock_upkeep, "set_digest", cut)
+        broken.setattr(clock_upkeep, "set_digest", cut)
         with pytest.raises(RuntimeError):
             await recompute(world)
     assert (await deadlines(world, case))["decide"]["due"] == counted(today, 16).isoformat()

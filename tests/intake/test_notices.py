@@ -2,19 +2,21 @@
 
 import asyncio
 import json
+import os
+import signal
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from email import message_from_bytes, policy
-from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
-from aiosmtpd.controller import Controller
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from services.crypto.age import HybridIdentity, X25519Identity, encrypt, seal
 from services.crypto.canonical import b64, unb64u
@@ -24,50 +26,28 @@ from services.first_run import Folder
 from services.intake import notice_routes
 from services.intake.internal import create_internal_app
 from services.kit.feed_reader import FeedUnreachable, Source
+from services.kit.locks import take_lock
+from services.kit.mail import Server
 from services.kit.ports import free_port
 from services.kit.settings import read_identity
-from services.notifier.__main__ import main
-from services.notifier.mail import AddressRefused, MailDown, MailServer, notice
+from services.notifier.__main__ import run
+from services.notifier.mail import AddressRefused, Mail, MailDown, notice
 from services.notifier.rounds import Notifier
 from services.notifier.settings import Settings
 from services.notifier.state import State
 from tests.intake.builders import INBOX, Filed, Sql, World, desk_message, filed, problem
+from tests.sender.conftest import Mailbox, mail_server
 
 ADDRESS = "marker.invented@example.kz"
 NOTICE = f"{INBOX}/notice"
-
-
-class Inbox:
-    """What a mail server took, and how it answers."""
-
-    def __init__(self) -> None:
-        self.taken: list[EmailMessage] = []
-        self.answer = "250 OK"
-        self.to: list[str] = []
-
-    async def handle_RCPT(  # noqa: N802 - the name that the library calls
-        self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
-    ) -> str:
-        if self.answer.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return self.answer
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        found = message_from_bytes(envelope.content, policy=policy.default)
-        assert isinstance(found, EmailMessage)
-        self.taken.append(found)
-        self.to += envelope.rcpt_tos
-        return "250 OK"
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def mailbox() -> Iterator[tuple[Inbox, MailServer]]:
+def mailbox() -> Iterator[tuple[Mailbox, Mail]]:
     """A mail server on this machine."""
-    inbox, port = Inbox(), free_port()
-    controller = Controller(inbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield inbox, MailServer("127.0.0.1", port, "none", "adal@example.kz")
-    controller.stop()
+    with mail_server() as made:
+        yield made, Mail(Server("127.0.0.1", made.port, "none"), "adal@example.kz")
 
 
 @pytest.fixture
@@ -84,7 +64,7 @@ async def source(environment: dict[str, str], folder: Folder) -> AsyncIterator[S
 
 @pytest.fixture
 def notifier(
-    source: Source, folder: Folder, mailbox: tuple[Inbox, MailServer], tmp_path: Path
+    source: Source, folder: Folder, mailbox: tuple[Mailbox, Mail], tmp_path: Path
 ) -> tuple[Notifier, list[float]]:
     """A notifier that does not really wait, and how long it would have."""
     waited: list[float] = []
@@ -94,6 +74,11 @@ def notifier(
 
     identity = read_identity(folder.identity("notifier"), "notifier")
     return Notifier(source, identity, mailbox[1], tmp_path / "state.json", 3600, sleep), waited
+
+
+def replaced(mail: Mail, **changes: Any) -> Mail:
+    """The same in another way of reaching the server."""
+    return replace(mail, server=replace(mail.server, **changes))
 
 
 def sealed(world: World, address: str = ADDRESS, language: str = "kk") -> bytes:
@@ -141,7 +126,7 @@ def test_only_the_notifier_opens_an_address(language: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\n", "a@b\r\nBcc: c@d", "<a@b>", "a@b,c@d", "a@b;c", "x" * 250 + "@b.kz",
-     "a@\u202eb", "a@b\x00"],
+     "a@\u202eb", "a@b\x00", "\u049b@b.kz", "a@\u049b.kz", "a@b..kz", "a@b.", "=?utf-8?q?a=0ABcc:c?=@b"],
 )  # fmt: skip
 def test_what_is_no_address_is_neither_sealed_nor_opened(text: str) -> None:
     assert not is_address(text)
@@ -242,29 +227,31 @@ async def told(world: World, **how: str) -> Filed:
 
 
 async def test_a_notice_arrives_and_says_nothing(
-    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Inbox, MailServer], capfd: Any
+    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Mailbox, Mail], capfd: Any
 ) -> None:
     case = await told(world, language="ru")
     program, waited = notifier
-    assert await program.round() == 1
-    [message] = mailbox[0].taken
+    with capture_logs() as said:
+        assert await program.round() == 1
+    [message] = mailbox[0].got
     assert mailbox[0].to == [ADDRESS]
     assert message["From"] == "adal@example.kz"
     assert message["Subject"] == "Есть новое"
+    assert mailbox[0].names == ["localhost"], "no name of this machine"
     text = str(message)
     for word in (case.reference, case.id, "1424", "http", "report", "сообщени"):
         assert word not in text.replace("Это сообщение", "")
     assert len(waited) == 1
     assert 0 <= waited[0] <= 3600
     assert await program.round() == 0, "told once"
-    assert len(mailbox[0].taken) == 1
+    assert len(mailbox[0].got) == 1
     kept = program.state_file.read_text()
-    assert ADDRESS not in kept + "".join(capfd.readouterr())
+    assert ADDRESS not in kept + str(said) + "".join(capfd.readouterr())
     assert stat.S_IMODE(program.state_file.stat().st_mode) == 0o600
 
 
 async def test_the_feed_forgets_what_was_sent_and_the_next_answer_tells_again(
-    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Inbox, MailServer], sql: Sql
+    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Mailbox, Mail], sql: Sql
 ) -> None:
     case, program = await told(world), notifier[0]
     assert await program.round() == 1
@@ -272,23 +259,23 @@ async def test_the_feed_forgets_what_was_sent_and_the_next_answer_tells_again(
     assert waiting(sql) == []
     await answer(world, case)
     assert await program.round() == 1
-    assert len(mailbox[0].taken) == 2
+    assert len(mailbox[0].got) == 2
 
 
 async def test_several_are_told_in_an_order_of_their_own_each_after_its_own_delay(
-    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Inbox, MailServer]
+    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Mailbox, Mail]
 ) -> None:
     for i in range(5):
         await told(world, address=f"person{i}@example.kz")
     program, waited = notifier
     assert await program.round() == 5
-    assert {str(message["To"]) for message in mailbox[0].taken} == {f"person{i}@example.kz" for i in range(5)}
+    assert {str(message["To"]) for message in mailbox[0].got} == {f"person{i}@example.kz" for i in range(5)}
     assert all(seconds >= 0 for seconds in waited)
     assert sum(waited) <= 3600
 
 
 async def test_what_cannot_be_opened_stops_nobody(
-    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Inbox, MailServer]
+    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Mailbox, Mail]
 ) -> None:
     case = await filed(world)
     await leave(world, case, seal(bytes(SIZE), [HybridIdentity.generate().recipient]))
@@ -299,42 +286,46 @@ async def test_what_cannot_be_opened_stops_nobody(
 
 
 async def test_a_mail_server_that_is_away_loses_nothing(
-    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Inbox, MailServer], sql: Sql
+    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Mailbox, Mail], sql: Sql
 ) -> None:
     await told(world)
     program, inbox = notifier[0], mailbox[0]
-    away = replace(program, mail=replace(program.mail, port=free_port()))
+    away = replace(program, mail=replaced(program.mail, port=free_port()))
     with pytest.raises(MailDown) as failed:
         await away.round()
     assert ADDRESS not in repr(failed.value) + str(failed.value.__cause__)
-    inbox.answer = "451 later"
+    inbox.recipient = "451 later"
     with pytest.raises(MailDown):
         await program.round()
     assert len(waiting(sql)) == 1
-    inbox.answer = "250 OK"
+    inbox.recipient = "250 OK"
     assert await program.round() == 1
 
 
+@pytest.mark.parametrize("changes", [{"recipient": "550 no such user"}, {"refuse": ["550 no such user"]}])
 async def test_an_address_that_is_refused_for_good_is_not_tried_again(
-    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Inbox, MailServer]
+    world: World,
+    notifier: tuple[Notifier, list[float]],
+    mailbox: tuple[Mailbox, Mail],
+    changes: dict[str, Any],
 ) -> None:
     await told(world)
-    mailbox[0].answer = "550 no such user"
+    vars(mailbox[0]).update(changes)
     assert await notifier[0].round() == 0
-    mailbox[0].answer = "250 OK"
+    vars(mailbox[0]).update(recipient="250 OK", refuse=[])
     assert await notifier[0].round() == 0
-    assert mailbox[0].taken == []
+    assert mailbox[0].to == []
 
 
 async def test_a_crash_in_the_middle_of_a_page_repeats_nobody_who_was_told(
-    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Inbox, MailServer]
+    world: World, notifier: tuple[Notifier, list[float]], mailbox: tuple[Mailbox, Mail]
 ) -> None:
     for i in range(4):
         await told(world, address=f"person{i}@example.kz")
     program, inbox = notifier[0], mailbox[0]
 
     async def stop_after_two(_seconds: float) -> None:
-        if len(inbox.taken) == 2:
+        if len(inbox.got) == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -367,12 +358,12 @@ def test_the_text_is_fixed_and_in_the_language_asked_for(language: str) -> None:
 
 
 def test_a_mail_server_that_speaks_no_tls_is_not_trusted_with_an_address(
-    mailbox: tuple[Inbox, MailServer],
+    mailbox: tuple[Mailbox, Mail],
 ) -> None:
     with pytest.raises(MailDown):
-        replace(mailbox[1], security="starttls").send(NoticeAddress.new(ADDRESS, "kk"))
-    assert mailbox[0].taken == []
-    mailbox[0].answer = "550 no"
+        replaced(mailbox[1], security="starttls").send(NoticeAddress.new(ADDRESS, "kk"))
+    assert mailbox[0].got == []
+    mailbox[0].recipient = "550 no"
     with pytest.raises(AddressRefused):
         mailbox[1].send(NoticeAddress.new(ADDRESS, "kk"))
 
@@ -380,7 +371,7 @@ def test_a_mail_server_that_speaks_no_tls_is_not_trusted_with_an_address(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"SMTP_HOST": "mail.example", "SMTP_SECURITY": "none"}, {"SMTP_USER": "adal"}, {"SENDER": ""},
+        {"SMTP_HOST": "mail.example", "SMTP_SECURITY": "none"}, {"SMTP_LOGIN": "adal"}, {"MAIL_FROM": ""},
         {"LONGEST_DELAY_MINUTES": "-1"}, {"SMTP_SECURITY": "ssl3"},
     ],
 )  # fmt: skip
@@ -389,7 +380,7 @@ def test_settings_that_would_send_in_clear_are_refused(
 ) -> None:
     good = {
         "FEED_URL": "http://127.0.0.1:1", "FEED_TOKEN_FILE": "t", "IDENTITY_FILE": "i", "STATE_FILE": "s",
-        "SENDER": "adal@example.kz",
+        "MAIL_FROM": "adal@example.kz", "SMTP_HOST": "mail.example",
     }  # fmt: skip
     for name, value in good.items():
         monkeypatch.setenv(f"ADAL_NOTIFIER_{name}", value)
@@ -400,24 +391,54 @@ def test_settings_that_would_send_in_clear_are_refused(
         Settings()
 
 
-async def test_the_program_makes_a_round_with_its_settings(
-    folder: Folder, mailbox: tuple[Inbox, MailServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Against a port on which nobody listens: it says so and keeps nothing."""
+def program_settings(folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole of its settings, with a feed on which nobody listens."""
     token = tmp_path / "token"
     token.write_text("t")
     values = {
         "FEED_URL": f"http://127.0.0.1:{free_port()}", "FEED_TOKEN_FILE": str(token),
         "IDENTITY_FILE": str(folder.identity("notifier")), "STATE_FILE": str(tmp_path / "state.json"),
-        "SENDER": "adal@example.kz", "SMTP_SECURITY": "none", "SMTP_PORT": str(mailbox[1].port),
+        "MAIL_FROM": "adal@example.kz", "SMTP_HOST": "127.0.0.1", "SMTP_SECURITY": "none",
     }  # fmt: skip
     for name, value in values.items():
         monkeypatch.setenv(f"ADAL_NOTIFIER_{name}", value)
+
+
+async def test_the_program_makes_a_round_with_its_settings_and_ends_on_a_signal(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a port on which nobody listens: it says so and keeps nothing."""
+    program_settings(folder, tmp_path, monkeypatch)
     with pytest.raises(FeedUnreachable):
-        await main(["--once"])
+        await run(Settings(), once=True)
     assert not (tmp_path / "state.json").exists()
-    task = asyncio.ensure_future(main([]))
-    await asyncio.sleep(0.2)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    with capture_logs() as said:
+        work = asyncio.ensure_future(run(Settings()))
+        async with asyncio.timeout(30):
+            while not said:
+                await asyncio.sleep(0.01)
+        assert not work.done()
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(work, 30)
+    assert said == [{"event": "notices-wait", "error": "FeedUnreachable", "log_level": "error"}]
+
+
+async def test_the_program_does_not_hide_that_it_cannot_go_on(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program_settings(folder, tmp_path, monkeypatch)
+    (tmp_path / "state.json").write_text('{"position": "many", "done": []}')
+    with pytest.raises(CryptoError):
+        await asyncio.wait_for(run(Settings()), 30)
+
+
+def test_a_second_program_on_the_same_file_is_refused_with_a_sentence(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program_settings(folder, tmp_path, monkeypatch)
+    lock = take_lock(tmp_path / "state.json.lock")
+    assert lock is not None
+    command = [sys.executable, "-m", "services.notifier", "--once"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60)
+    lock.release()
+    assert (done.returncode, done.stderr) == (1, "A notifier runs on this file already.\n")

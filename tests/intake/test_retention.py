@@ -52,7 +52,7 @@ async def test_nothing_that_points_at_the_report_is_left(world: World, sql: Sql)
     other = await keeper(world)
     one = await ended(world, attachments=[("film.bin", bytes(LARGE))])
     person, day = uuid.UUID(one.lead), world.now().date()
-    for table, values in {
+    history: dict[str, dict[str, Any]] = {
         "case_notes": {"id": uuid.uuid4(), "author": person, "day": day, "sealed": b"n"},
         "case_labels": {"label": "flood", "person": person, "day": day},
         "case_links": {"other_id": other.case.id, "kind": "linked", "person": person, "day": day},
@@ -70,7 +70,8 @@ async def test_nothing_that_points_at_the_report_is_left(world: World, sql: Sql)
         "assignments": {
             "id": uuid.uuid4(), "person": person, "role": "lead", "assigned_by": person, "day": day, "ended": day,
         },
-    }.items():  # fmt: skip
+    }  # fmt: skip
+    for table, values in history.items():
         row = {"report_id": one.case.id, **values}
         names, marks = ", ".join(row), ", ".join(["%s"] * len(row))
         sql(f"INSERT INTO intake.{table} ({names}) VALUES ({marks})", *row.values())
@@ -138,9 +139,9 @@ async def test_its_files_are_deleted_and_no_others(world: World, sql: Sql) -> No
 
 async def test_the_log_keeps_its_leaves_and_loses_what_they_say(world: World, sql: Sql) -> None:
     other, one = await keeper(world), await ended(world)
-    before = dict(sql("SELECT leaf, salt FROM intake.log_records"))
+    before: dict[bytes, bytes | None] = dict(sql("SELECT leaf, salt FROM intake.log_records"))
     await one.delete()
-    after = dict(sql("SELECT leaf, salt FROM intake.log_records"))
+    after: dict[bytes, bytes | None] = dict(sql("SELECT leaf, salt FROM intake.log_records"))
     assert set(before) < set(after)
     rid = b64u(one.case.report.manifest.rid)
     records = [bytes(record).decode() for (record,) in sql("SELECT record FROM intake.log_records") if record]
@@ -214,10 +215,9 @@ async def test_a_proposal_is_taken_back_by_its_author_and_refused_by_a_lead_only
 
 async def test_both_steps_ask_for_a_fresh_proof(world: World) -> None:
     one = await ended(world)
-    stale = {"stepped": 0}
     for path, body in (("/deletion", {"ground": "retention"}), ("/deletion/approve", {"proposal": one.lead})):
         answer = await world.http.post(
-            f"{one.case.path}{path}", json=body, headers=world.token("lead", **stale)
+            f"{one.case.path}{path}", json=body, headers=world.token("lead", stepped=0)
         )
         assert problem(answer) == (403, "step-up")
 

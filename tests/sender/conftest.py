@@ -127,11 +127,24 @@ class Mailbox:
     """A real SMTP server and what it took."""
 
     port: int
+    recipient: str = "250 OK"
     refuse: list[str] = field(default_factory=list)
     got: list[EmailMessage] = field(default_factory=list)
     envelopes: list[tuple[str | None, list[str]]] = field(default_factory=list)
     names: list[str | None] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+    @property
+    def to(self) -> list[str]:
+        """Who was written to."""
+        return [address for _, addresses in self.envelopes for address in addresses]
+
+    async def handle_RCPT(  # noqa: N802 - the name that the library calls
+        self, _server: SMTP, _session: Any, envelope: Any, address: str, _options: Any
+    ) -> str:
+        if self.recipient.startswith("250"):
+            envelope.rcpt_tos.append(address)
+        return self.recipient
 
     async def handle_DATA(self, _server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802
         if self.refuse:

@@ -12,8 +12,9 @@ from aiosmtpd.controller import Controller
 
 from services.crypto.errors import CryptoError
 from services.kit.i18n import LANGUAGES
+from services.kit.mail import Server
 from services.sender.channels import DeliveryFailed, Gone
-from services.sender.mail import Addressee, Mail, Server, message, read_address_book
+from services.sender.mail import Addressee, Mail, message, read_address_book
 from tests.sender.conftest import AIGERIM, DANIYAR, Mailbox, event, mail_server
 from tests.system.gateway import certificate
 

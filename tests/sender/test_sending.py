@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from standardwebhooks import Webhook as Verifier
 
 from services.kit.feed_reader import Source
-from services.sender.mail import Mail, Server
+from services.kit.mail import Server
+from services.sender.mail import Mail
 from services.sender.queues import PAUSES, Queues
 from services.sender.sending import Feed, Sender
 from services.sender.settings import Settings

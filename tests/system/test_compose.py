@@ -19,16 +19,19 @@ from services.intake.internal import InternalSettings
 from tests.system.gateway import REPOSITORY
 
 DEPLOY = REPOSITORY / "deploy"
-#: What the sender needs it has only where an operator asks for it: docker-compose --profile sender.
-LONG_RUNNING = {*SERVICES, "gateway", "postgres", "intake-feed", "sender"}
-#: The gateway publishes ports, the sender sends; nobody else has a way out.
-OUTSIDE = {"gateway": "outside", "sender": "sender-out"}
+#: Programs that send; they run only where an operator asks for them: docker-compose --profile sender.
+PROGRAMS = ("sender", "notifier")
+LONG_RUNNING = {*SERVICES, *PROGRAMS, "gateway", "postgres", "intake-feed"}
+#: The gateway publishes ports, the programs send; nobody else has a way out.
+OUTSIDE = {"gateway": "outside", "sender": "sender-out", "notifier": "notifier-out"}
 #: What an operator has to fill in, and what stands for it here.
 FILLED = {
     "ROOT-1": "cm9vdC0x", "ROOT-2": "cm9vdC0y", "ROOT-3": "cm9vdC0z", "TOKEN-KEY": "dG9rZW4",
     "HASH-REWARDS": "1" * 64, "HASH-REGISTRY": "2" * 64,
     "HOOK-ADDRESS": "https://hooks.adal.example/", "MAIL-FROM": "adal@adal.example",
 }  # fmt: skip
+#: Examples that are tried as they are: a placeholder stands in for a value of its kind.
+UNFILLED = {f"{name}.env" for name in SERVICES}
 
 
 def docker_compose() -> str:
@@ -62,7 +65,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "deploy" / "env").mkdir(parents=True)
     for example in (DEPLOY / "env").glob("*.env.example"):
         text = example.read_text()
-        for placeholder, value in FILLED.items() if example.stem in ("sender.env", "intake-feed.env") else ():
+        for placeholder, value in FILLED.items() if example.stem not in UNFILLED else ():
             text = text.replace(placeholder, value)
         (made / "deploy" / "env" / example.stem).write_text(text)
     return made
@@ -72,7 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def resolved(folder: Path) -> dict[str, Any]:
     """The file as docker-compose understands it."""
     done = subprocess.run(
-        [docker_compose(), "--profile", "sender", "config"],
+        [docker_compose(), *(word for name in PROGRAMS for word in ("--profile", name)), "config"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -108,7 +111,7 @@ def test_every_container_is_confined(resolved: dict[str, Any], name: str) -> Non
     assert found["cap_drop"] == ["ALL"]
     assert found["security_opt"] == ["no-new-privileges:true"]
     assert found["ulimits"] == {"core": 0}
-    assert found["dns"] == ["127.0.0.1"]  # the sender's too, unless the operator names a server
+    assert found["dns"] == ["127.0.0.1"]  # the programs' too, unless the operator names a server
     assert not {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc"} & set(found)
     if "build" in found:
         assert "user" not in found
@@ -144,7 +147,7 @@ def test_the_internal_port_is_reached_by_those_who_ask_it_and_by_nobody_else(
     beside = {
         other for other, service in resolved["services"].items() if networks & set(service["networks"])
     } - {"intake-feed"}
-    assert beside == {"rewards", "registry", "sender", "postgres"}
+    assert beside == {"rewards", "registry", "postgres", *PROGRAMS}
     for network in networks:
         on_it = {other for other, service in resolved["services"].items() if network in service["networks"]}
         assert len(on_it) == 2
@@ -153,12 +156,13 @@ def test_the_internal_port_is_reached_by_those_who_ask_it_and_by_nobody_else(
     assert "intake-feed" not in (DEPLOY / "gateway" / "upstreams.conf").read_text()
 
 
-def test_only_the_gateway_and_the_sender_are_on_a_network_with_a_way_out(resolved: dict[str, Any]) -> None:
+def test_only_the_gateway_and_what_sends_are_on_a_network_with_a_way_out(resolved: dict[str, Any]) -> None:
     outside = {name for name, found in resolved["networks"].items() if not found.get("internal")}
     assert outside == set(OUTSIDE.values())
     for name, network in OUTSIDE.items():
         assert {n for n, s in resolved["services"].items() if network in s["networks"]} == {name}
-    assert set(resolved["services"]["sender"]["networks"]) == {"feed-sender", "sender-out"}
+    for name in PROGRAMS:
+        assert set(resolved["services"][name]["networks"]) == {f"feed-{name}", f"{name}-out"}
     assert not set(resolved["services"]["gateway"]["networks"]) & set(
         resolved["services"]["postgres"]["networks"]
     )
@@ -170,13 +174,15 @@ def test_what_runs_is_watched(resolved: dict[str, Any], name: str) -> None:
     assert found["restart"] == "unless-stopped"
     watched = str(found.get("healthcheck", {}).get("test"))
     assert (name in {*SERVICES, "intake-feed"}) == ("/readyz" in watched)
-    assert ("healthcheck" in found) == (name != "sender")  # it listens nowhere
+    assert ("healthcheck" in found) == (name not in PROGRAMS)  # they listen nowhere
 
 
 def test_services_wait_for_the_migrations_and_the_gateway_for_the_services(resolved: dict[str, Any]) -> None:
     waits = {name: found.get("depends_on", {}) for name, found in resolved["services"].items()}
     for name in (*SERVICES, "intake-feed"):
         assert waits[name] == {"migrations": {"condition": "service_completed_successfully"}}
+    for name in PROGRAMS:
+        assert waits[name] == {"intake-feed": {"condition": "service_healthy"}}
     assert waits["migrations"] == {"postgres": {"condition": "service_healthy"}}
     assert waits["gateway"] == {name: {"condition": "service_healthy"} for name in SERVICES}
     assert resolved["services"]["migrations"]["restart"] == "no"
@@ -240,7 +246,7 @@ def settings_class(service: str) -> Any:
     return importlib.import_module(f"services.{service}.settings").Settings
 
 
-@pytest.mark.parametrize("service", [*SERVICES, "intake-feed", "sender"])
+@pytest.mark.parametrize("service", [*SERVICES, *PROGRAMS, "intake-feed"])
 def test_examples_name_every_setting_and_its_default(service: str) -> None:
     fields = settings_class(service).model_fields
     prefix, found = f"ADAL_{service.removesuffix('-feed').upper()}_", settings_in(service)
@@ -253,7 +259,7 @@ def test_examples_name_every_setting_and_its_default(service: str) -> None:
         assert found[name] == (default if isinstance(default, str) else json.dumps(default)), name
 
 
-@pytest.mark.parametrize("service", [*SERVICES, "intake-feed", "sender"])
+@pytest.mark.parametrize("service", [*SERVICES, *PROGRAMS, "intake-feed"])
 def test_a_service_accepts_the_example_as_docker_compose_reads_it(
     resolved: dict[str, Any], service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,7 +273,10 @@ def test_a_service_accepts_the_example_as_docker_compose_reads_it(
         assert made.environment == "production"
         assert made.token_keys == ("TOKEN-KEY",)
     mounted = {f"/run/secrets/{secret}" for secret in secrets_of(resolved, service)}
-    named = {value for name, value in given.items() if name.endswith("_FILE")} - {"/state/queues.json"}
+    named = {value for name, value in given.items() if name.endswith("_FILE")}
+    if service in PROGRAMS:
+        named.remove(str(made.state_file))
+        assert made.state_file.parent == Path("/state")
     if service == "sender":
         named |= {str(endpoint.secret_file) for endpoint in made.endpoints}
     assert named == mounted

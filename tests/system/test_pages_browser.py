@@ -258,7 +258,7 @@ def test_every_page_reads_well_at_every_width(
     browser: Browser, server: Server, language: str, width: int
 ) -> None:
     walk = walking(browser, server, language, width)
-    for path in ("/", "/report", "/report/sent", "/inbox", "/nowhere"):
+    for path in ("/", "/channels", "/report", "/report/sent", "/inbox", "/nowhere"):
         walk.open(path)
         walk.look(path.strip("/").replace("/", "-") or "front")
     walk.page.context.close()

@@ -4,6 +4,8 @@ Yesterday's code runs on it: every new column may be empty, the new table is not
 Revision 0010, after 0009.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,13 +14,13 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-_REPORTS = {
+_REPORTS: dict[str, tuple[Any, str | None]] = {
     "classification": (sa.Text(), "the one in force; who said so stands in classifications"),
     "body": (sa.Text(), "code of the body concerned, recorded by the desk"),
     "outcome": (sa.Text(), "kind of outcome of a closed case; all else of it is sealed"),
     "outcome_on": (sa.Date(), None),
 }
-_STATES = {
+_STATES: dict[str, tuple[Any, str | None]] = {
     "step": (sa.Text(), None),
     "ground": (sa.Text(), "code of the ground of a return"),
     "body": (sa.Text(), "code of the body that a case was forwarded to"),

@@ -39,7 +39,7 @@ def _labels() -> None:
     op.create_table(
         "case_labels",
         sa.Column("report_id", sa.Uuid(), nullable=False),
-        sa.Column("label", sa.Text(), nullable=False, comment="code of reference/case_labels.json"),
+        sa.Column("label", sa.Text(), nullable=False, comment="code of reference/folder/case_labels.json"),
         sa.Column("person", sa.Uuid(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
         sa.ForeignKeyConstraint(["report_id"], ["intake.reports.id"], name=op.f("fk_case_labels_report_id")),

@@ -8,6 +8,8 @@ Yesterday's code runs on it: it asks for no record of a deleted report, and writ
 Revision 0014, after 0013.
 """
 
+import uuid
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -31,7 +33,7 @@ def upgrade() -> None:
     op.execute(f"REVOKE ALL ON FUNCTION {_SIGNATURE} FROM PUBLIC")
 
 
-def _report() -> sa.Column:
+def _report() -> sa.Column[uuid.UUID]:
     return sa.Column("report_id", sa.Uuid(), nullable=False)
 
 
