@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, extract, func, select
+from sqlalchemy import ColumnElement, and_, case, extract, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.intake import clocks, rules
@@ -26,16 +26,16 @@ def due_cases(wanted: str, today: date, calendar: Calendar) -> ColumnElement[boo
         return reports.c.id.in_(
             select(deadlines.c.report_id).where(RUNNING, deadlines.c.escalated_on.is_not(None))
         )
+    if wanted == "overdue":
+        not_registered = and_(reports.c.state == rules.RECEIVED, reports.c.register_by < today)
+        return or_(reports.c.next_due < today, not_registered)
     waiting = reports.alias("waiting")
-    limits = select(deadlines.c.report_id).where(RUNNING, _near(deadlines.c.due, wanted, today, calendar))
+    soon = last_soon(today, calendar)
+    limits = select(deadlines.c.report_id).where(RUNNING, deadlines.c.due.between(today, soon))
     unregistered = select(waiting.c.id).where(
-        waiting.c.state == rules.RECEIVED, _near(waiting.c.register_by, wanted, today, calendar)
+        waiting.c.state == rules.RECEIVED, waiting.c.register_by.between(today, soon)
     )
     return reports.c.id.in_(limits.union(unregistered))
-
-
-def _near(day: ColumnElement[date], wanted: str, today: date, calendar: Calendar) -> ColumnElement[bool]:
-    return day < today if wanted == "overdue" else day.between(today, last_soon(today, calendar))
 
 
 def last_soon(today: date, calendar: Calendar) -> date:

@@ -71,6 +71,12 @@ def _list_indexes() -> list[Index]:
         Index(
             "ix_reports_list_retaliation", *order, postgresql_include=list(beside), postgresql_where=flagged
         ),
+        Index(
+            "ix_reports_list_due",
+            *order,
+            postgresql_include=["next_due", "register_by", *beside],
+            postgresql_where=text("next_due IS NOT NULL OR state = 'received'"),
+        ),
     ]
 
 
@@ -107,6 +113,7 @@ reports = Table(
     Column("retaliation_on", Date, comment="first day on which the reporter reported retaliation"),
     Column("filed_on", Date, nullable=False),
     Column("register_by", Date, comment="last day to register it; decided at filing"),
+    Column("next_due", Date, comment="last day of the first limit that runs"),
     Column("state", Text, nullable=False),
     # A default, so that yesterday's code files on today's schema.
     Column(

@@ -49,10 +49,14 @@ def _below_limit(node: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("own", [False, True], ids=["desk", "investigator"])
 def test_no_page_reads_all_reports(conn: psycopg.Connection, loaded: Loaded, own: bool, deep: bool) -> None:
     person, after = loaded.person if own else None, loaded.middle if deep else None
-    # Time limits and labels lie in other tables; of so few reports the planner may then read all (see `bench.list_page`).
+    # Labels, and limits that are only near, lie in other tables; of so few reports the planner may then read all
+    # (`bench.list_page` times them among a million).
     tried = [
-        filters for filters in [*named(CODES), *combinations(CODES, 2)] if not {"due", "label"} & set(filters)
+        filters
+        for filters in [*named(CODES), *combinations(CODES, 2)]
+        if "label" not in filters and filters.get("due", "overdue") == "overdue"
     ]
+    assert {"due": "overdue"} in tried
     assert len(tried) > 50
     whole = [
         f for f in tried if plans.read_whole(conn, store.cases_query(wanted(f, person, TODAY), after, 51))
