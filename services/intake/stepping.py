@@ -13,7 +13,7 @@ from services.crypto import age
 from services.crypto.canonical import b64u
 from services.crypto.errors import CryptoError
 from services.crypto.outcomes import TYPE as OUTCOME
-from services.intake import clock_store, events, inbox, log, rules, step_store, steps, store
+from services.intake import clock_store, clocks, events, inbox, log, rules, step_store, steps, store
 from services.intake.calendar import NoCalendar
 from services.intake.context import Context
 from services.intake.inbox import Files
@@ -32,7 +32,7 @@ _NO_CALENDAR = N_("The working days of a coming year are not known yet. Add its 
 _EVENT = N_("The event is not an age file sealed to one key.")
 
 
-async def facts_of(conn: AsyncConnection, report: Row[Any]) -> Facts:
+async def facts_of(conn: AsyncConnection, report: Row[Any], today: date) -> Facts:
     """What the rules must know of a locked report."""
     found = await step_store.classifications_of(conn, report.id)
     last = found[-1] if found else None
@@ -48,6 +48,7 @@ async def facts_of(conn: AsyncConnection, report: Row[Any]) -> Facts:
         ever_criminal=any(line.classification == steps.CRIMINAL for line in found),
         told=any(kind is not None and kind.final_act for kind in kinds),
         unreachable=report.code_suspect,
+        gaps_ran_out=clocks.gaps_ran_out(await clock_store.limits_of(conn, report.id), today),
     )
 
 
@@ -66,7 +67,7 @@ async def take(
 ) -> StepTaken:
     """Take a step of a case. Errors: Forbidden, Conflict, Invalid, TooLarge; then nothing is written."""
     report, day = await store.lock_report(conn, report_id), day_of(now)
-    refuse(steps.refusals(await facts_of(conn, report), Who(who.person, who.roles), _request(asked)))
+    refuse(steps.refusals(await facts_of(conn, report, day), Who(who.person, who.roles), _request(asked)))
     step = steps.STEPS[asked.step]
     if asked.classification:
         await classify(conn, report, who, asked.classification, day)

@@ -42,6 +42,7 @@ _CRIME = N_(
     "A report of a crime is not returned. Forward it to the body in charge, or start the investigation."
 )
 _FOUR_EYES = N_("What was reported may be a crime. A lead, and not you, must have found that it is none.")
+_GAPS = N_("No time that was set for filling gaps has run out.")
 _NOT_CRIMINAL = N_("A pre-trial investigation needs a case that is classified as criminal.")
 _CLASSIFIES = N_("Only desk and lead say whether a case is criminal.")
 _NO_EVENT = N_("Rewards must be told of an outcome with a final act. Seal the event and send it along.")
@@ -55,6 +56,10 @@ class Law:
     source: str | None
     article: str
     status: Literal["confirmed", "recalled", "ours"]
+
+
+#: The ground of a return that rests on a time limit (art. 64(7)).
+GAPS_RAN_OUT = "time_for_gaps_ran_out"
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ class Facts:
     """What the rules must know of a case. `classified_by` and `classified_as` are of the classification in force.
 
     `told`: rewards was told of an outcome before the case was reopened, so that it must be told of the next one too.
+    `gaps_ran_out`: a time was set in which the reporter should fill gaps, and is over.
     `unreachable`: somebody else may hold the receipt code, so that nothing is sealed to it and no message can be asked.
     """
 
@@ -120,6 +126,7 @@ class Facts:
     ever_criminal: bool = False
     told: bool = False
     unreachable: bool = False
+    gaps_ran_out: bool = False
 
     @property
     def may_be_crime(self) -> bool:
@@ -224,9 +231,11 @@ def _events(facts: Facts, request: Request) -> list[Refusal]:
     return [] if REWARDS in request.events else [Refusal("field", _NO_EVENT, "/events/rewards")]
 
 
-def _may_return(facts: Facts, who: Who, _request: Request) -> list[Refusal]:
+def _may_return(facts: Facts, who: Who, request: Request) -> list[Refusal]:
     if facts.classification == CRIMINAL:
         return [Refusal("state", _CRIME)]
+    if request.ground == GAPS_RAN_OUT and not facts.gaps_ran_out:
+        return [Refusal("state", _GAPS)]
     if not facts.may_be_crime:
         return []
     found = facts.classification == NON_CRIMINAL and facts.classified_as == LEAD

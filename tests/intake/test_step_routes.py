@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -210,6 +211,22 @@ async def test_of_two_steps_at_once_one_is_a_conflict(world: World, sql: Sql) ->
 async def returned(desk: object, ground: str = "same_matter_ended") -> tuple[int, str]:
     answer = await desk.step("return", ground=ground, notice=await desk.notice())  # type: ignore[attr-defined]
     return (201, answer.json()["state"]) if answer.status_code == 201 else problem(answer)
+
+
+async def test_a_report_is_returned_for_its_gaps_only_when_the_time_for_them_is_over(
+    world: World, sql: Sql
+) -> None:
+    case = await filed(world, fields={**FIELDS, "category": COMPLAINT})
+    desk = at_desk(world, case)
+    await desk.goes("register")
+    assert await returned(desk, steps.GAPS_RAN_OUT) == (409, "conflict"), "no time was set"
+    until = day_of(world.now()) + timedelta(days=3)
+    body = {"step": "gaps", "until": until.isoformat(), "notice": await desk.notice("Say when it was.")}
+    answer = await world.http.post(f"{case.path}/limits", json=body, headers=desk.headers)
+    assert answer.status_code == 201, answer.text
+    assert await returned(desk, steps.GAPS_RAN_OUT) == (409, "conflict"), "it runs"
+    sql("UPDATE intake.deadlines SET due = started - 1 WHERE kind = 'gaps'")
+    assert await returned(desk, steps.GAPS_RAN_OUT) == (201, "returned")
 
 
 async def test_a_report_of_a_crime_is_never_returned_on_one_word(world: World, sql: Sql) -> None:
