@@ -11,12 +11,12 @@ from typing import Any
 
 from services.crypto import canonical, rules
 from services.crypto.age import HybridIdentity, HybridRecipient, open_part, seal
+from services.crypto.attested import attest, writer_of
 from services.crypto.canonical import members
-from services.crypto.certificates import check_certificate
 from services.crypto.directories import Directory
 from services.crypto.errors import FormatError, Refused
 from services.crypto.padding import frame, unframe
-from services.crypto.signatures import Signed, SigningKey, check_document, sign_document
+from services.crypto.signatures import Signed, SigningKey
 
 TYPE = "call-note"
 CALLBACK, NOTE = "callback", "note"
@@ -40,13 +40,12 @@ class CallNote:
     number: str | None = field(default=None, repr=False)
     wish: str | None = field(default=None, repr=False)
 
-    def to_json(self, certificate: Signed | None = None) -> dict[str, Any]:
-        """The body; the certificate of the operator who signs it travels inside."""
-        body: dict[str, Any] = {
+    def to_json(self) -> dict[str, Any]:
+        """The body, without the certificate of an operator who signs it."""
+        return {
             "call": self.call, "day": self.day.isoformat(), "desk": self.desk, "kind": self.kind,
             "number": self.number, "text": self.text, "v": 1, "wish": self.wish,
         }  # fmt: skip
-        return body if certificate is None else {**body, "certificate": certificate.to_json()}
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,9 @@ def seal_call_note(
     """The age file for a desk's key. Errors: FormatError for an impossible value or a certificate without its key."""
     if (certificate is None) != (key is None):
         raise FormatError("a certificate and its key, or neither")
-    body = note.to_json(certificate)
-    _parse(body)
-    document = sign_document(TYPE, body, [key] if key else [])
+    body = note.to_json()
+    document = attest(TYPE, body, certificate, key) if certificate and key else Signed(body, ())
+    _parse(document.body)
     return seal(frame(canonical.dumps(document.to_json())), [recipient])
 
 
@@ -87,22 +86,7 @@ def open_call_note(
         if document.signatures:
             raise Refused("a signature of nobody")
         return OpenedCallNote(note, None)
-    return OpenedCallNote(note, _signer(document, note.day, directories))
-
-
-def _signer(document: Signed, day: date, directories: Sequence[Directory]) -> str:
-    """The certified person who signed. Errors: FormatError, Refused, BadSignature."""
-    certificate = Signed.from_json(document.body["certificate"])
-    failure: Exception = Refused("no directory")
-    for directory in directories:
-        try:
-            operator = check_certificate(certificate, directory, day)
-        except (Refused, ValueError) as exc:
-            failure = exc
-            continue
-        check_document(TYPE, document, {operator.verify_key}, 1)
-        return operator.person
-    raise failure
+    return OpenedCallNote(note, writer_of(TYPE, document, note.day, directories).person)
 
 
 def _parse(body: Any) -> CallNote:

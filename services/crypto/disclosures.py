@@ -10,13 +10,14 @@ from typing import Any
 
 from services.crypto import canonical, rules
 from services.crypto.age import HybridIdentity, HybridRecipient, open_part, seal
+from services.crypto.attested import attest, writer_of
 from services.crypto.canonical import b64u, members
-from services.crypto.certificates import check_certificate
 from services.crypto.directories import Directory
 from services.crypto.errors import Refused
 from services.crypto.padding import frame, unframe
-from services.crypto.signatures import Signed, SigningKey, check_document, sign_document
+from services.crypto.signatures import Signed, SigningKey
 
+TYPE = "disclosure"
 MAX_WHO, MAX_WHAT = 500, 20_000
 
 
@@ -30,11 +31,11 @@ class Disclosure:
     who: str = field(repr=False)
     what: str = field(repr=False)
 
-    def to_json(self, certificate: Signed) -> dict[str, Any]:
-        """The body that the writer signs; the writer's certificate travels inside."""
+    def to_json(self) -> dict[str, Any]:
+        """The body, without the certificate of the writer."""
         return {
-            "article": self.article, "certificate": certificate.to_json(), "day": self.day.isoformat(),
-            "rid": b64u(self.rid), "v": 1, "what": self.what, "who": self.who,
+            "article": self.article, "day": self.day.isoformat(), "rid": b64u(self.rid), "v": 1,
+            "what": self.what, "who": self.who,
         }  # fmt: skip
 
 
@@ -50,9 +51,9 @@ def seal_disclosure(
     disclosure: Disclosure, certificate: Signed, key: SigningKey, recipients: Sequence[HybridRecipient]
 ) -> bytes:
     """The age file for 1 to 8 readers. Errors: FormatError for an impossible value, Refused by the part rule."""
-    body = disclosure.to_json(certificate)
-    _parse(body)
-    return seal(frame(canonical.dumps(sign_document("disclosure", body, [key]).to_json())), recipients)
+    document = attest(TYPE, disclosure.to_json(), certificate, key)
+    _parse(document.body)
+    return seal(frame(canonical.dumps(document.to_json())), recipients)
 
 
 def open_disclosure(
@@ -66,17 +67,7 @@ def open_disclosure(
     found = _parse(document.body)
     if found.rid != rid or found.article != article:
         raise Refused("the record is of another report or article")
-    certificate = Signed.from_json(document.body["certificate"])
-    failure: Exception = Refused("no directory")
-    for directory in directories:
-        try:
-            writer = check_certificate(certificate, directory, found.day)
-        except (Refused, ValueError) as exc:
-            failure = exc
-            continue
-        check_document("disclosure", document, {writer.verify_key}, 1)
-        return OpenedDisclosure(found, writer.person)
-    raise failure
+    return OpenedDisclosure(found, writer_of(TYPE, document, found.day, directories).person)
 
 
 def _parse(body: Any) -> Disclosure:

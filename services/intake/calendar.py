@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
-from services.intake.form import REFERENCE, Frozen
+from services.intake.dated import REFERENCE, Frozen
 from services.intake.protection import add_months
 from services.kit.clock import KAZAKHSTAN
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from services.intake.clock_schemas import DeadlineLine
-from services.intake.form import Item, Labels
+from services.intake.dated import Labels
+from services.intake.form import Item
 from services.intake.schemas import Code
 from services.kit.wire import Base64, Model
 

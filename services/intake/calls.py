@@ -1,13 +1,13 @@
 """Calls to 1424 as rules and dated data: their kinds, how they end, and the figures of a day. Pure functions."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-from services.intake.form import REFERENCE, ChoiceList, Labels
+from services.intake.dated import Labels, load
+from services.intake.form import ChoiceList
 
 #: Kinds of calls as the official description of 1424 names them (source VE24 of `reference/sources.json`).
 KINDS: Mapping[str, Labels] = {
@@ -34,8 +34,7 @@ KINDS: Mapping[str, Labels] = {
 @cache
 def load_wrap_ups() -> ChoiceList:
     """How a call may end."""
-    text = (REFERENCE / "calls" / "wrap_up_codes.json").read_text(encoding="utf-8")
-    return ChoiceList.model_validate(json.loads(text))
+    return load(ChoiceList, "calls/wrap_up_codes")
 
 
 class Tally(Protocol):

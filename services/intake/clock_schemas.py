@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from services.intake.form import Labels
+from services.intake.dated import Labels
 from services.kit.wire import Model
 
 LimitState = Literal["running", "overdue", "met", "late", "extended", "ended"]

@@ -4,7 +4,6 @@ No sequence of steps lets a limit vanish: each one that starts is met in time, m
 reason that is kept. Days only.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -15,7 +14,7 @@ from uuid import UUID
 from pydantic import Field
 
 from services.intake.calendar import Calendar, Confirmed, add_months
-from services.intake.form import REFERENCE, Frozen, Labels
+from services.intake.dated import Frozen, Labels, load
 from services.kit.i18n import N_
 
 REGISTER, DECIDE, GAPS = "register", "decide", "gaps"
@@ -75,8 +74,7 @@ class Rules(Frozen):
 @cache
 def load_rules() -> Rules:
     """The rules in force, read once."""
-    file = REFERENCE / "clocks" / "clocks.json"
-    return Rules.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    return load(Rules, "clocks/clocks")
 
 
 @dataclass(frozen=True)
@@ -280,3 +278,8 @@ def computed_again(row: Limit, calendar: Calendar, facts: Facts) -> date:
         return calendar.on_or_after(row.due)
     given = facts.register_by if row.kind == REGISTER else row.due
     return due(rule, row.started, calendar, given)
+
+
+def gaps_ran_out(limits: Iterable[Limit], today: date) -> bool:
+    """Whether a time was set in which the reporter should fill gaps, and it is over without that (art. 64(6), 64(7))."""
+    return any(limit.kind == GAPS and limit.running and limit.due < today for limit in limits)

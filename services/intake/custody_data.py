@@ -3,26 +3,12 @@
 A text that somebody signed is never edited; a new wording is a new version with its own code.
 """
 
-import json
 from datetime import date
 from functools import cache
-from typing import Any
 
 from pydantic import Field
 
-from services.intake.form import REFERENCE, Frozen, Labels, Status
-
-_CODE = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-
-
-class Ground(Frozen):
-    """One ground. `status` says what was seen of the fact that it names, `note` what was not."""
-
-    code: str = Field(pattern=_CODE)
-    labels: Labels
-    source: str | None
-    status: Status
-    note: str | None = None
+from services.intake.dated import CODE, Frozen, Labels, Status, Word, load
 
 
 class Grounds(Frozen):
@@ -31,9 +17,9 @@ class Grounds(Frozen):
     as_of: date
     note: str
     sources: dict[str, str]
-    grounds: tuple[Ground, ...]
+    grounds: tuple[Word, ...]
 
-    def find(self, code: str) -> Ground | None:
+    def find(self, code: str) -> Word | None:
         """The ground of a code."""
         return next((ground for ground in self.grounds if ground.code == code), None)
 
@@ -41,7 +27,7 @@ class Grounds(Frozen):
 class UndertakingText(Frozen):
     """One version of the text of the undertaking."""
 
-    code: str = Field(pattern=_CODE)
+    code: str = Field(pattern=CODE)
     valid_from: date
     source: str | None
     status: Status
@@ -61,20 +47,16 @@ class Undertakings(Frozen):
         return max(begun, key=lambda version: version.valid_from, default=self.versions[0])
 
 
-def _read(name: str) -> Any:
-    return json.loads((REFERENCE / "custody" / f"{name}.json").read_text(encoding="utf-8"))
-
-
 @cache
 def grounds() -> Grounds:
     """The grounds, read once. Errors: pydantic.ValidationError when the file breaks its shape."""
-    return Grounds.model_validate(_read("grounds"))
+    return load(Grounds, "custody/grounds")
 
 
 @cache
 def undertakings() -> Undertakings:
     """The texts of the undertaking, read once. Errors as above."""
-    return Undertakings.model_validate(_read("undertakings"))
+    return load(Undertakings, "custody/undertakings")
 
 
 def label_of(code: str) -> Labels:

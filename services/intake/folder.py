@@ -1,11 +1,11 @@
 """The folder of a case as rules and dated data: labels, links, and what may be done to many cases at once. Pure."""
 
-import json
 from collections.abc import Iterable
 from functools import cache
 from typing import Literal
 
-from services.intake.form import REFERENCE, ChoiceList
+from services.intake.dated import load
+from services.intake.form import ChoiceList
 
 LINKED, DUPLICATE = "linked", "duplicate_of"
 Kind = Literal["linked", "duplicate_of"]
@@ -22,9 +22,7 @@ Action = Literal["to-main", "to-quarantine", "label", "duplicate", "register"]
 @cache
 def load_labels() -> ChoiceList:
     """The labels that staff may put on a case."""
-    return ChoiceList.model_validate(
-        json.loads((REFERENCE / "folder" / "case_labels.json").read_text(encoding="utf-8"))
-    )
+    return load(ChoiceList, "folder/case_labels")
 
 
 def unknown_labels(labels: Iterable[str]) -> frozenset[str]:

@@ -11,17 +11,14 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from services.intake.dated import CODE, Frozen, Labels, Status, contents
 from services.kit.i18n import N_
 from services.kit.problems import FieldError
 
-REFERENCE = Path(__file__).parent / "reference"
-
-Status = Literal["confirmed", "recalled", "ours"]
 Kind = Literal["choice", "text", "longtext", "date", "year", "amount"]
 Part = Literal["fields", "answers", "identity", "mode"]
 
@@ -44,20 +41,6 @@ _IDENTITY_TOO_LONG = N_("Together these contact details are too long. Shorten th
 _NO_SUCH_CONTACT = N_("Give the contact that you prefer, or choose another way.")
 
 
-class Frozen(BaseModel):
-    """A value of the reference data: fixed once read, unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Labels(Frozen):
-    """One text in the three languages."""
-
-    kk: str = Field(min_length=1)
-    ru: str = Field(min_length=1)
-    en: str = Field(min_length=1)
-
-
 class Centre(Frozen):
     """The main city of a region."""
 
@@ -68,7 +51,7 @@ class Centre(Frozen):
 class Item(Frozen):
     """One choice. An empty `valid_from` or `valid_to` leaves that end open; both ends are included."""
 
-    code: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")
+    code: str = Field(pattern=CODE)
     labels: Labels
     help: Labels | None = None
     group: str | None = None
@@ -146,17 +129,13 @@ class Form(Frozen):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def _read(name: str) -> Any:
-    return json.loads((REFERENCE / f"{name}.json").read_text(encoding="utf-8"))
-
-
 @cache
 def load_form() -> Form:
     """The form in force, read once. Errors: pydantic.ValidationError when a file breaks its shape."""
-    raw = _read("form")
+    raw = contents("form")
     names = sorted({field["list"] for field in raw["fields"] if "list" in field})
-    lists = {name: _read(name) for name in names}
-    return Form.model_validate({**raw, "lists": lists, "sources": _read("sources")})
+    lists = {name: contents(name) for name in names}
+    return Form.model_validate({**raw, "lists": lists, "sources": contents("sources")})
 
 
 def _choice(field: FormField, value: object, on: date | None) -> str | None:

@@ -4,7 +4,6 @@ What the law's text did not confirm is marked so; the number of months is a sett
 """
 
 import calendar
-import json
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
@@ -13,7 +12,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.intake.form import REFERENCE, Frozen, Labels
+from services.intake.dated import Frozen, Labels, load
 
 ASKED, IN_HAND, ENDED = "asked", "in_hand", "ended"
 
@@ -79,13 +78,13 @@ class Articles(Frozen):
 @cache
 def load_rights() -> Rights:
     """The rights in force."""
-    return Rights.model_validate(_read("rights"))
+    return load(Rights, "protection/rights")
 
 
 @cache
 def load_articles() -> Articles:
     """The articles a disclosure incident may name."""
-    return Articles.model_validate(_read("articles"))
+    return load(Articles, "protection/articles")
 
 
 def article_codes() -> frozenset[str]:
@@ -101,7 +100,3 @@ def result_codes() -> frozenset[str]:
 def may_end_incident(recorded_by: UUID, by: UUID) -> bool:
     """Whether a person may end an incident: what one lead recorded, another one ends."""
     return recorded_by != by
-
-
-def _read(name: str) -> object:
-    return json.loads((REFERENCE / "protection" / f"{name}.json").read_text(encoding="utf-8"))

@@ -4,7 +4,6 @@ Nothing that the reporter wrote is deleted unread or unanswered, whatever the gr
 clock runs, anybody still has business with the case, or the reporter is still to be shown something, it stays.
 """
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
@@ -14,10 +13,8 @@ from uuid import UUID
 from pydantic import Field
 
 from services.intake.calendar import add_months
-from services.intake.form import REFERENCE, Frozen, Labels, Status
+from services.intake.dated import CODE, Frozen, Labels, Status, Word, load
 from services.intake.steps import CLOSED, FORWARDED, LEAD, RETURNED
-
-_CODE = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 #: States in which a case has ended.
 END_STATES = frozenset({RETURNED, FORWARDED, CLOSED})
@@ -40,20 +37,10 @@ class Period(Frozen):
     status: Status
 
 
-class Ground(Frozen):
-    """A ground of a deletion. `status` says what was seen of it, `note` what was not."""
-
-    code: str = Field(pattern=_CODE)
-    labels: Labels
-    source: str | None
-    status: Status
-    note: str | None = None
-
-
 class Reason(Frozen):
     """Something that forbids a deletion."""
 
-    code: str = Field(pattern=_CODE)
+    code: str = Field(pattern=CODE)
     labels: Labels
 
 
@@ -64,18 +51,17 @@ class Retention(Frozen):
     note: str
     sources: dict[str, Labels]
     periods: tuple[Period, ...]
-    grounds: tuple[Ground, ...]
+    grounds: tuple[Word, ...]
     reasons: tuple[Reason, ...]
 
 
 @cache
 def load_retention() -> Retention:
     """The data in force."""
-    file = REFERENCE / "retention" / "periods.json"
-    return Retention.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    return load(Retention, "retention/periods")
 
 
-def ground_of(code: str) -> Ground | None:
+def ground_of(code: str) -> Word | None:
     """The ground with this code."""
     return next((ground for ground in load_retention().grounds if ground.code == code), None)
 

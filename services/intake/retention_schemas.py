@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.intake.form import Labels
-from services.intake.retention import Ground, Period, Reason
+from services.intake.dated import Labels, Word
+from services.intake.retention import Period, Reason
 from services.intake.schemas import Code
 from services.kit.wire import B64u, Model
 
@@ -113,6 +113,6 @@ class RetentionReference(Model):
     note: str
     sources: dict[str, Labels]
     periods: list[Period]
-    grounds: list[Ground]
+    grounds: list[Word]
     reasons: list[Reason]
     backup_days: int

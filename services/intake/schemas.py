@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from services.intake.clock_schemas import DeadlineLine, StaffDeadlineLine
-from services.intake.form import Labels
+from services.intake.dated import Labels
 from services.intake.step_lines import (
     Classification,
     ClassificationLine,

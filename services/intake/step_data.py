@@ -2,27 +2,14 @@
 data with sources.
 """
 
-import json
 from collections.abc import Iterable
 from datetime import date
 from functools import cache
-from typing import Literal
 
 from pydantic import Field
 
-from services.intake.form import REFERENCE, Frozen, Labels, Status, load_form
-
-_CODE = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-
-
-class Word(Frozen):
-    """A code with its text. `status` says what was seen of the fact that it names, `note` where or what was not."""
-
-    code: str = Field(pattern=_CODE)
-    labels: Labels
-    source: str | None
-    status: Status
-    note: str | None = None
+from services.intake.dated import CODE, Frozen, Status, Word, load
+from services.intake.form import load_form
 
 
 class OutcomeKind(Word):
@@ -48,10 +35,10 @@ class StepWords(Frozen):
 class Told(Frozen):
     """Whether a category tells of a crime."""
 
-    code: str = Field(pattern=_CODE)
+    code: str = Field(pattern=CODE)
     tells_of_crime: bool
     source: str | None
-    status: Literal["confirmed", "recalled", "ours"]
+    status: Status
     note: str | None = None
 
 
@@ -67,13 +54,13 @@ class Crimes(Frozen):
 @cache
 def words() -> StepWords:
     """The words in force."""
-    return StepWords.model_validate(_read("words"))
+    return load(StepWords, "steps/words")
 
 
 @cache
 def crimes() -> Crimes:
     """What each category tells of."""
-    return Crimes.model_validate(_read("crimes"))
+    return load(Crimes, "steps/crimes")
 
 
 def tells_of_crime(category: str) -> bool:
@@ -94,7 +81,3 @@ def is_body(code: str) -> bool:
 def codes(lines: Iterable[Word]) -> frozenset[str]:
     """The codes of a list."""
     return frozenset(line.code for line in lines)
-
-
-def _read(name: str) -> object:
-    return json.loads((REFERENCE / "steps" / f"{name}.json").read_text(encoding="utf-8"))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.intake.form import Labels
+from services.intake.dated import Labels
 from services.intake.step_data import outcome_kind
 from services.kit.wire import B64u, Model
 

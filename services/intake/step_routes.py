@@ -6,9 +6,10 @@ from fastapi import APIRouter, Request
 
 from services.intake import clock_store, clocks, step_store, stepping, steps, store
 from services.intake.context import InContext
+from services.intake.dated import Word
 from services.intake.form import load_form
 from services.intake.staff_routes import ThisCase
-from services.intake.step_data import Word, is_body, words
+from services.intake.step_data import is_body, words
 from services.intake.step_lines import ClassificationLine
 from services.intake.step_schemas import (
     BodyConcerned,

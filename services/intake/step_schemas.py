@@ -2,8 +2,9 @@
 
 from pydantic import Field
 
+from services.intake.dated import Word
 from services.intake.schemas import Code, SealedMessage, StateLine, Stored
-from services.intake.step_data import OutcomeKind, Word
+from services.intake.step_data import OutcomeKind
 from services.intake.step_lines import Classification
 from services.kit.wire import Base64, Model
 

@@ -82,7 +82,7 @@ def test_a_changed_record_is_refused(member: str):
     "change", [{"v": 2}, {"who": ""}, {"who": "x" * (MAX_WHO + 1)}, {"more": 1}, {"day": "x"}]
 )
 def test_a_record_in_another_form_is_refused(change: Any):
-    body = {**RECORD.to_json(certificate()), **change}
+    body = {**RECORD.to_json(), "certificate": certificate().to_json(), **change}
     document = sign_document("disclosure", body, [KEY])
     with pytest.raises(FormatError):
         opened(seal(frame(canonical.dumps(document.to_json())), [LEAD.recipient]))

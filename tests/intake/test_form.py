@@ -7,11 +7,10 @@ from itertools import pairwise
 import pytest
 from pydantic import ValidationError
 
+from services.intake.dated import REFERENCE, Labels
 from services.intake.form import (
-    REFERENCE,
     Form,
     Item,
-    Labels,
     load_form,
 )
 

@@ -13,7 +13,8 @@ from services.client.steps import FINAL_ACTS
 from services.contracts.accounts import Role
 from services.crypto.outcomes import GRAVITIES
 from services.intake import step_data, steps
-from services.intake.form import REFERENCE, load_form
+from services.intake.dated import REFERENCE
+from services.intake.form import load_form
 from services.intake.steps import Facts, Refusal, Request, Who, refusals
 
 A, B, C = (uuid5(UUID(int=0), name) for name in "abc")
@@ -128,6 +129,17 @@ def test_only_the_desk_says_with_a_step_whether_a_case_is_criminal() -> None:
     asked = Request("review", classification="criminal")
     assert kinds(refusals(EASY, who("investigator"), asked)) == {"role"}
     assert not refusals(EASY, who("investigator", "desk"), asked)
+
+
+# --- the time for filling gaps
+
+
+@pytest.mark.parametrize("ran_out", [True, False])
+def test_only_a_time_that_has_run_out_is_a_ground_of_a_return(ran_out: bool) -> None:
+    facts = replace(easy("return", "registered"), gaps_ran_out=ran_out)
+    asked = replace(WHOLE["return"], ground=steps.GAPS_RAN_OUT)
+    assert kinds(refusals(facts, who("desk"), asked)) == (set() if ran_out else {"state"})
+    assert refusals(facts, who("desk"), WHOLE["return"]) == [], "other grounds ask for no time"
 
 
 # --- crimes are not returned
